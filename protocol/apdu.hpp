@@ -10,8 +10,8 @@ namespace protocol {
 constexpr std::size_t short_command_size_max = 5 + 255 + 1;  // header, Lc, data, Le
 constexpr std::size_t short_response_size_max = 256 + 2;
 
-/// A well-formed command. `parse` is the only way in, so code behind it never checks a length again.
-/// The data refers to the caller's bytes.
+/// A well-formed command. `parse` is the only way in, so code behind it never checks a length
+/// again. The data refers to the caller's bytes.
 class CommandApdu {
 public:
     [[nodiscard]] static constexpr Parsed<CommandApdu> parse(Bytes raw) {
@@ -71,9 +71,10 @@ private:
 /// A short command with its bytes inside.
 using ShortCommand = ByteBuffer<short_command_size_max>;
 
-/// Builds a short command. Empty data and no `le` give case 1. `le` is 1..256. The data must fit 255 bytes.
-[[nodiscard]] constexpr ShortCommand make_command(std::uint8_t cla, std::uint8_t ins, std::uint8_t p1,
-                                                  std::uint8_t p2, Bytes data = {},
+/// Builds a short command. Empty data and no `le` give case 1. `le` is 1..256. The data must fit
+/// 255 bytes.
+[[nodiscard]] constexpr ShortCommand make_command(std::uint8_t cla, std::uint8_t ins,
+                                                  std::uint8_t p1, std::uint8_t p2, Bytes data = {},
                                                   std::optional<unsigned> le = std::nullopt) {
     ShortCommand out;
     const std::array<std::uint8_t, 4> header{cla, ins, p1, p2};
@@ -83,7 +84,8 @@ using ShortCommand = ByteBuffer<short_command_size_max>;
         fits = fits && out.append(lc) && out.append(data);
     }
     if (le) {
-        const std::array<std::uint8_t, 1> byte{static_cast<std::uint8_t>(*le)};  // 256 is sent as 00
+        const std::array<std::uint8_t, 1> byte{
+            static_cast<std::uint8_t>(*le)};  // 256 is sent as 00
         fits = fits && out.append(byte);
     }
     if (!fits) __builtin_trap();  // our own bug: every caller's data is bounded by its layout

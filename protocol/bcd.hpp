@@ -4,7 +4,9 @@
 
 namespace protocol {
 
-[[nodiscard]] constexpr bool is_bcd(std::uint8_t byte) { return (byte >> 4) <= 9 && (byte & 0x0F) <= 9; }
+[[nodiscard]] constexpr bool is_bcd(std::uint8_t byte) {
+    return (byte >> 4) <= 9 && (byte & 0x0F) <= 9;
+}
 [[nodiscard]] constexpr bool is_bcd(Bytes bytes) {
     return std::ranges::all_of(bytes, [](std::uint8_t byte) { return is_bcd(byte); });
 }
@@ -12,7 +14,9 @@ namespace protocol {
     return static_cast<std::uint8_t>((two_digits / 10 % 10) << 4 | two_digits % 10);
 }
 /// The value of one BCD byte; the caller has checked it.
-[[nodiscard]] constexpr unsigned from_bcd(std::uint8_t byte) { return (byte >> 4) * 10U + (byte & 0x0F); }
+[[nodiscard]] constexpr unsigned from_bcd(std::uint8_t byte) {
+    return (byte >> 4) * 10U + (byte & 0x0F);
+}
 
 /// The value of up to 19 digits.
 [[nodiscard]] constexpr Parsed<std::uint64_t> read_bcd(Bytes bytes) {

@@ -1,5 +1,6 @@
 #pragma once
-// Bytes, and the one cursor that owns every bounds check. No heap, no exceptions: the card uses these too.
+// Bytes, and the one cursor that owns every bounds check. No heap, no exceptions: the card uses
+// these too.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -14,16 +15,16 @@ using MutableBytes = std::span<std::uint8_t>;
 
 /// Why bytes were refused. Callers that know the place add it to their message.
 enum class ParseError : std::uint8_t {
-    truncated,       ///< fewer bytes than the format needs
-    trailing_bytes,  ///< bytes after the end of the format
-    wrong_length,    ///< a length field that disagrees with the format
-    wrong_value,     ///< a field outside its domain
-    wrong_magic,     ///< not this kind of object
-    unknown_version, ///< this kind of object, in a version we do not read
-    not_bcd,         ///< a nibble above 9 in a decimal field
-    not_a_date,      ///< a date or time that does not exist
-    too_large,       ///< above a documented limit
-    digest_mismatch, ///< content and digest disagree
+    truncated,        ///< fewer bytes than the format needs
+    trailing_bytes,   ///< bytes after the end of the format
+    wrong_length,     ///< a length field that disagrees with the format
+    wrong_value,      ///< a field outside its domain
+    wrong_magic,      ///< not this kind of object
+    unknown_version,  ///< this kind of object, in a version we do not read
+    not_bcd,          ///< a nibble above 9 in a decimal field
+    not_a_date,       ///< a date or time that does not exist
+    too_large,        ///< above a documented limit
+    digest_mismatch,  ///< content and digest disagree
 };
 
 [[nodiscard]] constexpr const char* name(ParseError error) {
@@ -49,16 +50,16 @@ using Parsed = std::expected<T, ParseError>;
 }
 
 /// Names the value of `expr` (any std::expected), or returns its error to the caller.
-#define ONECARD_TRY(name, expr)                                                \
-    auto name##_or = (expr);                                                   \
-    if (!name##_or) return std::unexpected{name##_or.error()};                 \
+#define ONECARD_TRY(name, expr)                                \
+    auto name##_or = (expr);                                   \
+    if (!name##_or) return std::unexpected{name##_or.error()}; \
     auto& name = *name##_or
 
 /// Returns the error of `expr` (an expected<void, E>) to the caller, if it has one.
-#define ONECARD_CHECK(expr)                                                    \
-    do {                                                                       \
-        auto checked_or = (expr);                                              \
-        if (!checked_or) return std::unexpected{checked_or.error()};           \
+#define ONECARD_CHECK(expr)                                          \
+    do {                                                             \
+        auto checked_or = (expr);                                    \
+        if (!checked_or) return std::unexpected{checked_or.error()}; \
     } while (false)
 
 template <std::size_t size>
@@ -90,10 +91,18 @@ public:
         ONECARD_TRY(head, take(1));
         return head[0];
     }
-    [[nodiscard]] constexpr Parsed<std::uint16_t> take_u16() { return take_integer<std::uint16_t, 2>(); }
-    [[nodiscard]] constexpr Parsed<std::uint32_t> take_u24() { return take_integer<std::uint32_t, 3>(); }
-    [[nodiscard]] constexpr Parsed<std::uint32_t> take_u32() { return take_integer<std::uint32_t, 4>(); }
-    [[nodiscard]] constexpr Parsed<std::uint64_t> take_u64() { return take_integer<std::uint64_t, 8>(); }
+    [[nodiscard]] constexpr Parsed<std::uint16_t> take_u16() {
+        return take_integer<std::uint16_t, 2>();
+    }
+    [[nodiscard]] constexpr Parsed<std::uint32_t> take_u24() {
+        return take_integer<std::uint32_t, 3>();
+    }
+    [[nodiscard]] constexpr Parsed<std::uint32_t> take_u32() {
+        return take_integer<std::uint32_t, 4>();
+    }
+    [[nodiscard]] constexpr Parsed<std::uint64_t> take_u64() {
+        return take_integer<std::uint64_t, 8>();
+    }
 
     [[nodiscard]] constexpr Bytes rest() const { return rest_; }
     [[nodiscard]] constexpr std::size_t size() const { return rest_.size(); }

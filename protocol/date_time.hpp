@@ -1,6 +1,6 @@
 #pragma once
-// Dates and times as cards and terminals write them: YYYYMMDD and hhmmss in BCD, the city's local time.
-// Comparison is chronological because the digits are big-endian.
+// Dates and times as cards and terminals write them: YYYYMMDD and hhmmss in BCD, the city's local
+// time. Comparison is chronological because the digits are big-endian.
 #include <compare>
 
 #include "protocol/bcd.hpp"
@@ -22,7 +22,9 @@ public:
         return Date{{to_bcd(year / 100), to_bcd(year % 100), to_bcd(month), to_bcd(day)}};
     }
     [[nodiscard]] constexpr const std::array<std::uint8_t, 4>& bcd() const { return bcd_; }
-    [[nodiscard]] constexpr unsigned year() const { return from_bcd(bcd_[0]) * 100 + from_bcd(bcd_[1]); }
+    [[nodiscard]] constexpr unsigned year() const {
+        return from_bcd(bcd_[0]) * 100 + from_bcd(bcd_[1]);
+    }
     [[nodiscard]] constexpr unsigned month() const { return from_bcd(bcd_[2]); }
     [[nodiscard]] constexpr unsigned day() const { return from_bcd(bcd_[3]); }
     friend constexpr auto operator<=>(const Date&, const Date&) = default;
@@ -45,7 +47,8 @@ public:
         if (!is_bcd(bcd)) return refuse(ParseError::not_bcd);
         return make(from_bcd(bcd[0]), from_bcd(bcd[1]), from_bcd(bcd[2]));
     }
-    [[nodiscard]] static constexpr Parsed<Time> make(unsigned hour, unsigned minute, unsigned second) {
+    [[nodiscard]] static constexpr Parsed<Time> make(unsigned hour, unsigned minute,
+                                                     unsigned second) {
         if (hour > 23 || minute > 59 || second > 59) return refuse(ParseError::not_a_date);
         return Time{{to_bcd(hour), to_bcd(minute), to_bcd(second)}};
     }
@@ -85,7 +88,8 @@ struct DateTime {
     const std::int64_t year_of_era = year - era * 400;
     const std::int64_t shifted_month = (date.month() + 9) % 12;  // March is 0
     const std::int64_t day_of_year = (153 * shifted_month + 2) / 5 + date.day() - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+           719468;
 }
 /// Seconds since 1970-01-01 00:00:00 in the same zone.
 [[nodiscard]] constexpr std::int64_t seconds_since_epoch(const DateTime& when) {

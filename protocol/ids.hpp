@@ -1,5 +1,6 @@
 #pragma once
-// The identifiers that cards, terminals and hosts exchange. Byte forms are as on the wire and on the card.
+// The identifiers that cards, terminals and hosts exchange. Byte forms are as on the wire and on
+// the card.
 #include <array>
 #include <cstdint>
 
@@ -25,10 +26,12 @@ using TerminalNumber = Strong<std::array<std::uint8_t, 6>, struct TerminalNumber
 using DeviceId = Strong<std::array<std::uint8_t, 8>, struct DeviceIdName>;
 /// Serial number of a SAM: 10 BCD bytes, file 15 of the SAM. domain.md 4.2 (0015).
 using SamNumber = Strong<std::array<std::uint8_t, 10>, struct SamNumberName>;
-/// Terminal transaction number: consumed by the SAM before MAC1 leaves; never repeats, gaps are legal.
+/// Terminal transaction number: consumed by the SAM before MAC1 leaves; never repeats, gaps are
+/// legal.
 using TerminalSequence = Strong<std::uint32_t, struct TerminalSequenceName>;
-/// The card's counters. A "counter" in our records is the value BEFORE the transaction, as INIT answers
-/// it and GET TRANSACTION PROVE takes it; the card's log holds the value after. domain.md 1.8.
+/// The card's counters. A "counter" in our records is the value BEFORE the transaction, as INIT
+/// answers it and GET TRANSACTION PROVE takes it; the card's log holds the value after.
+/// domain.md 1.8.
 using OfflineCounter = Strong<std::uint16_t, struct OfflineCounterName>;
 using OnlineCounter = Strong<std::uint16_t, struct OnlineCounterName>;
 using KeyIndex = Strong<std::uint8_t, struct KeyIndexName>;
@@ -43,7 +46,9 @@ enum class Suite : std::uint8_t {
     triple_des = 0x00,  ///< 3DES, the installed base
     sm4 = 0x04,         ///< SM2/SM3/SM4, new cards
 };
-[[nodiscard]] constexpr bool is_suite(std::uint8_t value) { return value == 0x00 || value == 0x04; }
+[[nodiscard]] constexpr bool is_suite(std::uint8_t value) {
+    return value == 0x00 || value == 0x04;
+}
 
 /// The eight bytes of a card number that diversify its keys: the last 16 digits. domain.md 1.10.
 [[nodiscard]] constexpr std::array<std::uint8_t, 8> card_factor(const CardNumber& card) {

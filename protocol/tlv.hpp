@@ -1,5 +1,6 @@
 #pragma once
-// BER-TLV data objects. ISO/IEC 8825-1:2021, 8.1.2 (identifier), 8.1.3 (length); ISO/IEC 7816-4:2005, 5.2.2.
+// BER-TLV data objects. ISO/IEC 8825-1:2021, 8.1.2 (identifier), 8.1.3 (length); ISO/IEC
+// 7816-4:2005, 5.2.2.
 #include "protocol/bytes.hpp"
 
 namespace protocol {
@@ -21,15 +22,17 @@ struct Tlv {
     if ((first & tag_number_mask) != tag_number_mask) return tag;
     for (int i = 0; i < 2; ++i) {
         ONECARD_TRY(next, in.take_u8());
-        if (i == 0 && (next & ~more_or_long_bit) == 0) return refuse(ParseError::wrong_value);  // 8.1.2.4.2 c
+        if (i == 0 && (next & ~more_or_long_bit) == 0)
+            return refuse(ParseError::wrong_value);  // 8.1.2.4.2 c
         tag = tag << 8 | next;
         if (!(next & more_or_long_bit)) return tag;
     }
     return refuse(ParseError::too_large);
 }
 
-/// Lengths up to 65535, in one, two or three bytes. The indefinite form is refused: no object of ours
-/// needs it (ISO/IEC 7816-4:2005, 5.2.2.2). Longer forms than necessary are accepted, as BER does.
+/// Lengths up to 65535, in one, two or three bytes. The indefinite form is refused: no object of
+/// ours needs it (ISO/IEC 7816-4:2005, 5.2.2.2). Longer forms than necessary are accepted, as BER
+/// does.
 [[nodiscard]] constexpr Parsed<std::size_t> read_length(ByteReader& in) {
     ONECARD_TRY(first, in.take_u8());
     if (!(first & more_or_long_bit)) return first;
