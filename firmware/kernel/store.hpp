@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "firmware/kernel/flash.hpp"
+#include "firmware/kernel/log_format.hpp"
 #include "protocol/bytes.hpp"
 #include "protocol/status_word.hpp"
 #include "protocol/strong.hpp"
@@ -71,7 +72,7 @@ public:
 
 private:
     friend class Store;
-    [[nodiscard]] Outcome<void> stage(unsigned kind, ObjectId id, Bytes value,
+    [[nodiscard]] Outcome<void> stage(log_format::Kind kind, ObjectId id, Bytes value,
                                       std::uint8_t argument);
     [[nodiscard]] std::optional<std::size_t> find(ObjectId id) const;
     void remove_at(std::size_t position);
@@ -150,9 +151,66 @@ public:
 private:
     using Location = std::uint16_t;  // page * units_per_page + unit
     static constexpr Location nowhere = 0xFFFF;
+    static constexpr std::uint16_t no_page = 0xFFFF;
+    using PageSet = std::array<std::uint32_t, flash_model::page_count_max / 32>;
+    enum class State : std::uint8_t { unmounted, ready, failed };
+    struct Survey;       // store_recovery.cpp
+    class EntryCursor;   // store_internal.hpp
+    class RecordWriter;  // store_internal.hpp
+
+    // Flash access (store.cpp).
+    [[nodiscard]] FlashUnit read_unit(Location at) const;
+    [[nodiscard]] Outcome<void> program_unit(Location at, const FlashUnit& unit);
+    [[nodiscard]] Outcome<void> zero_units(Location first, unsigned count);
+    [[nodiscard]] std::optional<log_format::Opening> read_opening(std::uint16_t page) const;
+
+    // Writing the log (store.cpp).
+    [[nodiscard]] Outcome<Location> claim(unsigned units, std::uint16_t pages_kept);
+    [[nodiscard]] Outcome<void> open_page(unsigned previous_end);
+    [[nodiscard]] Outcome<void> write_frame(Location at, Bytes entries);
+    [[nodiscard]] Outcome<void> seal();
+    void apply(const log_format::Header& entry, Location at);
+    void mask(ObjectId id, MutableBytes bytes) const;
+    void mask_entries(MutableBytes entries) const;
+    [[nodiscard]] Outcome<void> make_room(const Transaction& change);
+    [[nodiscard]] std::int32_t growth(Bytes entries) const;
+    [[nodiscard]] Outcome<log_format::Header> find_entry(ObjectId id) const;
+
+    // Pages (store_pages.cpp).
+    [[nodiscard]] Outcome<void> prepare_page(std::uint16_t page);
+    [[nodiscard]] Outcome<void> retire_page(std::uint16_t page);
+    [[nodiscard]] Outcome<void> reclaim_oldest();
+    [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);
+    [[nodiscard]] std::uint16_t page_to_erase() const;
+    [[nodiscard]] std::uint16_t find_opened(std::uint32_t sequence, std::uint16_t near) const;
+    [[nodiscard]] std::uint32_t live_units_max() const;
+
+    // Recovery (store_recovery.cpp).
+    [[nodiscard]] Outcome<void> survey(Survey& found);
+    [[nodiscard]] Outcome<void> replay_closed(Survey& found);
+    [[nodiscard]] Outcome<void> replay_head();
+    [[nodiscard]] Outcome<void> replay(Location first, unsigned units);
+    [[nodiscard]] Outcome<void> settle_by_opening(unsigned end);
+    [[nodiscard]] Outcome<void> settle_empty_head();
+    [[nodiscard]] bool check_matches(Location at, unsigned units) const;
+    [[nodiscard]] unsigned find_end(std::uint16_t page) const;
 
     Flash* flash_;
     std::array<Location, object_count_max> index_{};
+    PageSet ready_{};   // erased and marked so
+    PageSet in_log_{};  // opened, hold records
+    std::uint32_t live_units_ = 0;
+    std::uint32_t head_sequence_ = 0;
+    std::uint32_t oldest_sequence_ = 0;
+    std::uint16_t head_ = no_page;
+    std::uint16_t oldest_ = no_page;
+    std::uint16_t ready_count_ = 0;
+    std::uint16_t record_end_ = 0;   // in the head page: behind the last record and its seal
+    std::uint16_t erased_from_ = 0;  // in the head page: from here on nothing looks programmed
+    bool tail_is_fresh_ = false;     // erased_from_ was never begun, because we know what we wrote
+    bool is_sealed_ = true;
+    State state_ = State::unmounted;
+    std::array<std::uint8_t, 8> mask_seed_{};
 };
 
 /// Pages that only taps may use: 64 journey taps at 3 to a page (docs/card_storage.md, section 5).

@@ -1,0 +1,202 @@
+// Pages: making them ready, reclaiming the oldest. docs/card_storage.md, section 4.
+#include "firmware/kernel/store_internal.hpp"
+
+namespace firmware {
+
+using log_format::Header;
+using log_format::Kind;
+using protocol::fail;
+using protocol::StatusWord;
+
+namespace {
+constexpr unsigned units_per_page = log_format::units_per_page;
+// A relocation frame holds at most this, so that an interrupted step has still moved something.
+constexpr unsigned relocation_units_max = 72;
+}  // namespace
+
+/// Leaves a finished frame and passes the zeros between records; false at the end.
+bool Store::EntryCursor::skip_to_header(FlashUnit& unit) {
+    if (is_in_frame_ && unit_ == frame_check_) {
+        unit_ = static_cast<Location>(frame_check_ + 2);  // the check and the seal
+        is_in_frame_ = false;
+    }
+    for (; unit_ < end_; ++unit_) {
+        unit = store_.read_unit(unit_);
+        if (is_in_frame_ || unit != log_format::zero_unit) return true;
+    }
+    return false;
+}
+
+std::optional<Store::EntryCursor::Entry> Store::EntryCursor::next() {
+    FlashUnit unit;
+    while (skip_to_header(unit)) {
+        const auto header = log_format::decode(unit);
+        if (!header || header->id >= object_count_max) return stop();
+        if (log_format::is_record(header->kind) == is_in_frame_) return stop();
+        const Entry entry{*header, unit_};
+        if (is_in_frame_) {
+            unit_ = static_cast<Location>(unit_ + log_format::entry_units(*header));
+            if (unit_ > frame_check_) return stop();
+            return entry;
+        }
+        const unsigned units = log_format::record_units(*header);
+        if (unit_ + units + 1 > end_) return stop();
+        if (header->kind == Kind::tick) {
+            unit_ = static_cast<Location>(unit_ + units + 1);
+            return entry;
+        }
+        if (units < log_format::frame_units_min) return stop();
+        frame_check_ = static_cast<Location>(unit_ + units - 1);
+        is_in_frame_ = true;
+        ++unit_;
+    }
+    return std::nullopt;
+}
+
+/// Zeroes the page's marks: it no longer counts as opened, and an interrupted erasure cannot make
+/// it look ready. The opening goes first: while it stands, the page is in the log, whole.
+Outcome<void> Store::retire_page(std::uint16_t page) {
+    const auto first = static_cast<Location>(page * units_per_page);
+    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::open_mark_unit), 2));
+    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::ready_mark_unit), 2));
+    set_page(in_log_, page, false);
+    if (has_page(ready_, page)) --ready_count_;
+    set_page(ready_, page, false);
+    return {};
+}
+
+/// Erases the page, then marks it ready: the mark proves that the erasure came to its end.
+Outcome<void> Store::prepare_page(std::uint16_t page) {
+    ONECARD_CHECK(retire_page(page));
+    if (!flash_->erase_page(page)) {
+        state_ = State::failed;
+        return damaged();
+    }
+    const auto first = static_cast<Location>(page * units_per_page + log_format::ready_mark_unit);
+    for (unsigned i = 0; i < 2; ++i) {
+        FlashUnit unit;
+        for (unsigned byte = 0; byte < unit.size(); ++byte) {
+            unit[byte] = log_format::ready_mark[i * unit.size() + byte];
+        }
+        ONECARD_CHECK(program_unit(static_cast<Location>(first + i), unit));
+    }
+    set_page(ready_, page, true);
+    ++ready_count_;
+    return {};
+}
+
+/// A page that is neither in the log nor ready, or no_page. Ones just behind the oldest come first.
+std::uint16_t Store::page_to_erase() const {
+    const unsigned pages = flash_->page_count();
+    for (unsigned i = 1; i <= pages; ++i) {
+        const unsigned page = ((head_ == no_page ? 0U : head_) + i) % pages;
+        if (!has_page(ready_, page) && !has_page(in_log_, page)) {
+            return static_cast<std::uint16_t>(page);
+        }
+    }
+    return no_page;
+}
+
+std::uint16_t Store::find_opened(std::uint32_t sequence, std::uint16_t near) const {
+    const unsigned pages = flash_->page_count();
+    for (unsigned i = 1; i < pages; ++i) {
+        const auto page = static_cast<std::uint16_t>((near + i) % pages);
+        if (!has_page(in_log_, page)) continue;
+        const auto opening = read_opening(page);
+        if (opening && opening->sequence == sequence) return page;
+    }
+    return no_page;
+}
+
+/// Copies some of what is live in `page` to the head, in one frame; false when nothing is left.
+Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
+    const auto first = static_cast<Location>(page * units_per_page + log_format::first_record_unit);
+    const auto last = static_cast<Location>(page * units_per_page + end);
+    const auto is_live = [this](const EntryCursor::Entry& entry) {
+        return index_[entry.header.id] == entry.at;
+    };
+    unsigned units = 0;
+    unsigned count = 0;
+    EntryCursor look{*this, first, last};
+    while (const auto entry = look.next()) {
+        if (!is_live(*entry)) continue;
+        const unsigned size = log_format::entry_units(entry->header);
+        if (units + size > relocation_units_max) break;
+        units += size;
+        ++count;
+    }
+    if (look.is_damaged()) return fail(StatusWord::memory_failure);
+    if (count == 0) return false;
+
+    ONECARD_TRY(at, claim(units + 2, 0));
+    RecordWriter frame{*this, at};
+    ONECARD_CHECK(frame.put(
+        log_format::encode(Header{Kind::frame, 0, static_cast<std::uint8_t>(units + 2)})));
+    EntryCursor copy{*this, first, last};
+    for (unsigned copied = 0; copied < count;) {
+        const auto entry = copy.next();
+        if (!entry) return fail(StatusWord::memory_failure);
+        if (!is_live(*entry)) continue;
+        Header header = entry->header;
+        if (header.kind == Kind::tick) header.kind = Kind::entry_counter;
+        ONECARD_CHECK(frame.put(log_format::encode(header)));
+        for (unsigned i = 1; i < log_format::entry_units(header); ++i) {
+            ONECARD_CHECK(frame.put(read_unit(static_cast<Location>(entry->at + i))));
+        }
+        ++copied;
+    }
+    ONECARD_CHECK(frame.finish());
+    EntryCursor moved{*this, at, static_cast<Location>(at + units + 3)};
+    while (const auto entry = moved.next()) apply(entry->header, entry->at);
+    return true;
+}
+
+/// Moves what is live out of the oldest page, then erases it. Nothing in it is then needed: older
+/// versions of its objects are gone already, newer ones stand later in the log (invariant 7).
+Outcome<void> Store::reclaim_oldest() {
+    const std::uint16_t page = oldest_;
+    const std::uint16_t following = find_opened(oldest_sequence_ + 1, page);
+    if (following == no_page) return damaged();
+    const auto opening = read_opening(following);
+    if (!opening) return damaged();
+    for (;;) {
+        ONECARD_TRY(moved, relocate_some(page, opening->previous_end));
+        if (!moved) break;
+    }
+    oldest_ = following;
+    ++oldest_sequence_;
+    return prepare_page(page);
+}
+
+Outcome<Housekeeping> Store::housekeeping_step() {
+    if (state_ != State::ready) return fail(StatusWord::memory_failure);
+    ONECARD_CHECK(seal());
+    if (const std::uint16_t page = page_to_erase(); page != no_page) {
+        ONECARD_CHECK(prepare_page(page));
+        return Housekeeping::page_reclaimed;
+    }
+    if (ready_count_ >= ready_pages_wanted || oldest_ == head_) return Housekeeping::nothing_to_do;
+    ONECARD_CHECK(reclaim_oldest());
+    return Housekeeping::page_reclaimed;
+}
+
+/// Four fifths of what is left beside the reserves: reclaiming then frees a fifth of a page or
+/// more.
+std::uint32_t Store::live_units_max() const {
+    const std::uint32_t pages = flash_->page_count();
+    return pages <= ready_pages_wanted + 4U ? 200U : (pages - ready_pages_wanted - 4U) * 200U;
+}
+
+StoreUsage Store::usage() const {
+    unsigned waiting = 0;
+    for (unsigned page = 0; page < flash_->page_count(); ++page) {
+        if (!has_page(ready_, page) && !has_page(in_log_, page)) ++waiting;
+    }
+    return {.pages_ready = ready_count_,
+            .pages_to_erase = static_cast<std::uint16_t>(waiting),
+            .bytes_live = static_cast<std::uint32_t>(live_units_ * flash_model::unit_size),
+            .bytes_live_max = static_cast<std::uint32_t>(live_units_max() * flash_model::unit_size),
+            .page_sequence = head_sequence_};
+}
+
+}  // namespace firmware
