@@ -130,6 +130,12 @@ public:
     [[nodiscard]] Outcome<FileState> state(FileHandle) const;
     [[nodiscard]] Outcome<void> set_state(Transaction&, FileHandle, FileState) const;
 
+    /// Whether the file's own conditions for writing (of a DF: for creating below it) are met:
+    /// secure_messaging_missing, security_status_not_satisfied, or yes. For commands such as WRITE
+    /// KEY that then write with internal access.
+    [[nodiscard]] Outcome<void> may_update(FileHandle, const Access&) const;
+    [[nodiscard]] Outcome<void> may_append(FileHandle, const Access&) const;
+
     // Contents. In this order: incompatible_file (not that kind of file), secure_messaging_missing,
     // security_status_not_satisfied, then wrong_offset or record_not_found, then wrong_length.
     // A deactivated file answers file_invalidated, a terminated one conditions_not_satisfied.
@@ -160,6 +166,23 @@ public:
     [[nodiscard]] Store& store() const { return *store_; }
 
 private:
+    struct File;  // file_system.cpp
+    enum class Use : std::uint8_t { read, update, append };
+
+    [[nodiscard]] Outcome<File> load(FileHandle) const;
+    [[nodiscard]] Outcome<File> open(FileHandle, const Access&, Use, bool is_binary) const;
+    [[nodiscard]] Outcome<void> check_new(const File& file, FileHandle parent) const;
+    [[nodiscard]] Outcome<FileHandle> add(Transaction&, File& file, FileHandle handle) const;
+    [[nodiscard]] Outcome<void> save(Transaction&, FileHandle, const File&) const;
+    [[nodiscard]] std::uint8_t next_handle() const;
+    [[nodiscard]] std::uint8_t count_records(const File& file) const;
+    [[nodiscard]] Outcome<std::uint8_t> newest_slot(const File& file, std::uint8_t count) const;
+    [[nodiscard]] Outcome<std::uint8_t> slot_of(const File& file, std::uint8_t number) const;
+    [[nodiscard]] Outcome<std::size_t> load_record(const File& file, std::uint8_t number,
+                                                   MutableBytes out) const;
+    [[nodiscard]] Outcome<void> stage_record(Transaction&, const File& file, ObjectId at,
+                                             Bytes data, std::uint8_t turn) const;
+
     Store* store_;
 };
 

@@ -16,7 +16,7 @@ constexpr std::uint8_t version = 1;
 // A page: five header units, then records. Section 2.1.
 constexpr unsigned ready_mark_unit = 0;  ///< 2 units, programmed right after the page was erased
 constexpr unsigned begun_unit = 2;       ///< zero before the opening mark is begun
-constexpr unsigned open_mark_unit = 3;   ///< 2 units: sequence, end of the page before, check
+constexpr unsigned open_mark_unit = 3;   ///< 2 units: sequence, page before, its end, check
 constexpr unsigned first_record_unit = 5;
 constexpr unsigned units_per_page = flash_model::units_per_page;
 
@@ -153,31 +153,31 @@ static_assert(!decode(erased_unit) && !decode(zero_unit));
 constexpr unsigned frame_units_min = 3;
 constexpr unsigned frame_units_max = units_per_page - first_record_unit - 1;  // and the seal
 
-/// What opens a page: its place in the log, and where the records of the page before end.
+/// What opens a page: its place in the log, which page it follows, and where that one's records
+/// end.
 struct Opening {
-    std::uint32_t sequence;  ///< 24 bits, from 1
-    unsigned previous_end;   ///< unit behind the last record of the page before, its seal included
+    std::uint32_t sequence;     ///< 24 bits, from 1
+    std::uint32_t predecessor;  ///< sequence of the page before, at most 255 less; 0 for the first
+    unsigned previous_end;  ///< unit behind the last record of the page before, its seal included
 };
 
 [[nodiscard]] constexpr Mark encode(const Opening& opening) {
-    const std::uint32_t word = opening.sequence << 8 | ((opening.previous_end - 1) & 0xFF);
+    Mark mark{static_cast<std::uint8_t>(opening.sequence >> 16),
+              static_cast<std::uint8_t>(opening.sequence >> 8),
+              static_cast<std::uint8_t>(opening.sequence),
+              static_cast<std::uint8_t>(opening.previous_end - 1),
+              static_cast<std::uint8_t>(opening.sequence - opening.predecessor)};
     Crc32 crc;
-    crc.add_u32(word);
+    crc.add(protocol::Bytes{mark}.first(5));
     crc.add(std::array{version});
     const FlashUnit check = crc.value();
-    return {static_cast<std::uint8_t>(word >> 24),
-            static_cast<std::uint8_t>(word >> 16),
-            static_cast<std::uint8_t>(word >> 8),
-            static_cast<std::uint8_t>(word),
-            check[0],
-            check[1],
-            check[2],
-            check[3]};
+    for (unsigned i = 0; i < 3; ++i) mark[5 + i] = check[1 + i];
+    return mark;
 }
 [[nodiscard]] constexpr std::optional<Opening> decode_opening(const Mark& mark) {
-    const Opening opening{static_cast<std::uint32_t>(mark[0] << 16 | mark[1] << 8 | mark[2]),
-                          mark[3] + 1U};
-    if (opening.sequence == 0 || encode(opening) != mark) return std::nullopt;
+    const auto sequence = static_cast<std::uint32_t>(mark[0] << 16 | mark[1] << 8 | mark[2]);
+    const Opening opening{sequence, sequence - mark[4], mark[3] + 1U};
+    if (mark[4] == 0 || mark[4] > sequence || encode(opening) != mark) return std::nullopt;
     return opening;
 }
 static_assert(!decode_opening(Mark{}));

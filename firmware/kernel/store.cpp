@@ -181,13 +181,14 @@ Outcome<Store::Location> Store::claim(unsigned units, std::uint16_t pages_kept) 
         return static_cast<Location>(page_first + start);
     }
     if (ready_count_ <= pages_kept) return fail(StatusWord::not_enough_memory);
-    ONECARD_CHECK(open_page(head_ == no_page ? log_format::first_record_unit : record_end_));
+    ONECARD_CHECK(
+        open_page(head_ == no_page ? log_format::first_record_unit : record_end_, head_sequence_));
     return static_cast<Location>(head_ * log_format::units_per_page + erased_from_);
 }
 
 /// Takes the next ready page after the head into the log. `previous_end`: where the records of the
 /// page before end; from now on nothing behind that is ever looked at.
-Outcome<void> Store::open_page(unsigned previous_end) {
+Outcome<void> Store::open_page(unsigned previous_end, std::uint32_t predecessor) {
     const unsigned pages = flash_->page_count();
     unsigned page = head_ == no_page ? 0 : (head_ + 1U) % pages;
     for (unsigned looked_at = 0; !has_page(ready_, page); page = (page + 1) % pages) {
@@ -195,7 +196,7 @@ Outcome<void> Store::open_page(unsigned previous_end) {
     }
     set_page(ready_, page, false);
     --ready_count_;
-    const log_format::Opening opening{head_sequence_ + 1, previous_end};
+    const log_format::Opening opening{head_sequence_ + 1, predecessor, previous_end};
     const auto mark = log_format::encode(opening);
     const auto first = static_cast<Location>(page * log_format::units_per_page);
     const auto mark_at = static_cast<Location>(first + log_format::open_mark_unit);
@@ -255,7 +256,7 @@ void Store::mask(ObjectId id, MutableBytes bytes) const {
     std::uint32_t word = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         if (i % 4 == 0) {
-            word = low ^ id.value() << 16 ^ static_cast<std::uint32_t>(i);
+            word = low ^ std::uint32_t{id.value()} << 16 ^ static_cast<std::uint32_t>(i);
             for (int round = 0; round < 3; ++round) {
                 word = (word ^ word >> 16) * 0x85EBCA6B + high;
             }

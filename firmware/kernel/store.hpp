@@ -154,7 +154,6 @@ private:
     static constexpr std::uint16_t no_page = 0xFFFF;
     using PageSet = std::array<std::uint32_t, flash_model::page_count_max / 32>;
     enum class State : std::uint8_t { unmounted, ready, failed };
-    struct Survey;       // store_recovery.cpp
     class EntryCursor;   // store_internal.hpp
     class RecordWriter;  // store_internal.hpp
 
@@ -166,7 +165,7 @@ private:
 
     // Writing the log (store.cpp).
     [[nodiscard]] Outcome<Location> claim(unsigned units, std::uint16_t pages_kept);
-    [[nodiscard]] Outcome<void> open_page(unsigned previous_end);
+    [[nodiscard]] Outcome<void> open_page(unsigned previous_end, std::uint32_t predecessor);
     [[nodiscard]] Outcome<void> write_frame(Location at, Bytes entries);
     [[nodiscard]] Outcome<void> seal();
     void apply(const log_format::Header& entry, Location at);
@@ -178,20 +177,23 @@ private:
 
     // Pages (store_pages.cpp).
     [[nodiscard]] Outcome<void> prepare_page(std::uint16_t page);
-    [[nodiscard]] Outcome<void> retire_page(std::uint16_t page);
+    [[nodiscard]] bool is_idle(unsigned page) const;
     [[nodiscard]] Outcome<void> reclaim_oldest();
     [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);
     [[nodiscard]] std::uint16_t page_to_erase() const;
-    [[nodiscard]] std::uint16_t find_opened(std::uint32_t sequence, std::uint16_t near) const;
+    [[nodiscard]] std::uint16_t find_following(std::uint32_t sequence, std::uint16_t near) const;
     [[nodiscard]] std::uint32_t live_units_max() const;
 
     // Recovery (store_recovery.cpp).
-    [[nodiscard]] Outcome<void> survey(Survey& found);
-    [[nodiscard]] Outcome<void> replay_closed(Survey& found);
+    [[nodiscard]] log_format::Opening survey();
+    [[nodiscard]] Outcome<PageSet> link_log(const log_format::Opening& newest);
+    [[nodiscard]] Outcome<void> erase_idle_pages();
+    [[nodiscard]] Outcome<void> prove_head(const log_format::Opening& newest);
+    [[nodiscard]] Outcome<void> replay_closed();
     [[nodiscard]] Outcome<void> replay_head();
+    [[nodiscard]] Outcome<bool> replay_record(unsigned& unit, unsigned end);
     [[nodiscard]] Outcome<void> replay(Location first, unsigned units);
-    [[nodiscard]] Outcome<void> settle_by_opening(unsigned end);
-    [[nodiscard]] Outcome<void> settle_empty_head();
+    [[nodiscard]] Outcome<void> settle_by_opening(unsigned end, std::uint32_t predecessor);
     [[nodiscard]] bool check_matches(Location at, unsigned units) const;
     [[nodiscard]] unsigned find_end(std::uint16_t page) const;
 

@@ -53,26 +53,18 @@ std::optional<Store::EntryCursor::Entry> Store::EntryCursor::next() {
     return std::nullopt;
 }
 
-/// Zeroes the page's marks: it no longer counts as opened, and an interrupted erasure cannot make
-/// it look ready. The opening goes first: while it stands, the page is in the log, whole.
-Outcome<void> Store::retire_page(std::uint16_t page) {
-    const auto first = static_cast<Location>(page * units_per_page);
-    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::open_mark_unit), 2));
-    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::ready_mark_unit), 2));
-    set_page(in_log_, page, false);
-    if (has_page(ready_, page)) --ready_count_;
-    set_page(ready_, page, false);
-    return {};
-}
-
 /// Erases the page, then marks it ready: the mark proves that the erasure came to its end.
 Outcome<void> Store::prepare_page(std::uint16_t page) {
-    ONECARD_CHECK(retire_page(page));
+    const auto first = static_cast<Location>(page * units_per_page + log_format::ready_mark_unit);
+    // First the opening: while it stands, the page is in the log, whole. Then the ready mark, so
+    // that an interrupted erasure cannot leave a page that looks ready or opened (invariant 6).
+    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::begun_unit), 3));
+    set_page(in_log_, page, false);
+    ONECARD_CHECK(zero_units(first, 2));
     if (!flash_->erase_page(page)) {
         state_ = State::failed;
         return damaged();
     }
-    const auto first = static_cast<Location>(page * units_per_page + log_format::ready_mark_unit);
     for (unsigned i = 0; i < 2; ++i) {
         FlashUnit unit;
         for (unsigned byte = 0; byte < unit.size(); ++byte) {
@@ -85,25 +77,29 @@ Outcome<void> Store::prepare_page(std::uint16_t page) {
     return {};
 }
 
-/// A page that is neither in the log nor ready, or no_page. Ones just behind the oldest come first.
+/// Neither in the log nor ready: it waits for its erasure.
+bool Store::is_idle(unsigned page) const {
+    return !has_page(ready_, page) && !has_page(in_log_, page);
+}
+
+/// An idle page, or no_page.
 std::uint16_t Store::page_to_erase() const {
     const unsigned pages = flash_->page_count();
     for (unsigned i = 1; i <= pages; ++i) {
         const unsigned page = ((head_ == no_page ? 0U : head_) + i) % pages;
-        if (!has_page(ready_, page) && !has_page(in_log_, page)) {
-            return static_cast<std::uint16_t>(page);
-        }
+        if (is_idle(page)) return static_cast<std::uint16_t>(page);
     }
     return no_page;
 }
 
-std::uint16_t Store::find_opened(std::uint32_t sequence, std::uint16_t near) const {
+/// The page of the log that follows the one with this sequence, or no_page.
+std::uint16_t Store::find_following(std::uint32_t sequence, std::uint16_t near) const {
     const unsigned pages = flash_->page_count();
     for (unsigned i = 1; i < pages; ++i) {
         const auto page = static_cast<std::uint16_t>((near + i) % pages);
         if (!has_page(in_log_, page)) continue;
         const auto opening = read_opening(page);
-        if (opening && opening->sequence == sequence) return page;
+        if (opening && opening->predecessor == sequence) return page;
     }
     return no_page;
 }
@@ -155,7 +151,7 @@ Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
 /// versions of its objects are gone already, newer ones stand later in the log (invariant 7).
 Outcome<void> Store::reclaim_oldest() {
     const std::uint16_t page = oldest_;
-    const std::uint16_t following = find_opened(oldest_sequence_ + 1, page);
+    const std::uint16_t following = find_following(oldest_sequence_, page);
     if (following == no_page) return damaged();
     const auto opening = read_opening(following);
     if (!opening) return damaged();
@@ -164,7 +160,7 @@ Outcome<void> Store::reclaim_oldest() {
         if (!moved) break;
     }
     oldest_ = following;
-    ++oldest_sequence_;
+    oldest_sequence_ = opening->sequence;
     return prepare_page(page);
 }
 
@@ -190,7 +186,7 @@ std::uint32_t Store::live_units_max() const {
 StoreUsage Store::usage() const {
     unsigned waiting = 0;
     for (unsigned page = 0; page < flash_->page_count(); ++page) {
-        if (!has_page(ready_, page) && !has_page(in_log_, page)) ++waiting;
+        if (is_idle(page)) ++waiting;
     }
     return {.pages_ready = ready_count_,
             .pages_to_erase = static_cast<std::uint16_t>(waiting),

@@ -3,26 +3,24 @@
 
 namespace firmware {
 
-using log_format::Header;
+using log_format::Opening;
 using protocol::fail;
 using protocol::StatusWord;
 
 namespace {
 constexpr unsigned units_per_page = log_format::units_per_page;
+constexpr unsigned first_record_unit = log_format::first_record_unit;
+// An opening is proven when something stands behind the first unit that followed it.
+constexpr unsigned proven_end = first_record_unit + 2;
 // Below this, recovery reclaims before the first answer: many interrupted writes in a row got us
 // here.
 constexpr std::uint16_t ready_pages_urgent = relocation_reserve_pages + 2;
 }  // namespace
 
-struct Store::Survey {
-    std::uint32_t lowest = 0xFFFFFFFF;
-    unsigned count = 0;
-};
-
 /// The unit behind the last one of the page that does not look erased.
 unsigned Store::find_end(std::uint16_t page) const {
     unsigned end = units_per_page;
-    while (end > log_format::first_record_unit &&
+    while (end > first_record_unit &&
            read_unit(static_cast<Location>(page * units_per_page + end - 1)) ==
                log_format::erased_unit) {
         --end;
@@ -30,28 +28,20 @@ unsigned Store::find_end(std::uint16_t page) const {
     return end;
 }
 
-/// Sorts the pages into log, ready, and to be erased. Each mark is read once. (Section 3, step 1.)
-Outcome<void> Store::survey(Survey& found) {
+/// Step 1: which pages are opened, which are ready. The newest opened one is the head; its opening
+/// is kept as it was read, because the next look may differ until it is proven.
+log_format::Opening Store::survey() {
+    Opening newest{};
     for (std::uint16_t page = 0; page < flash_->page_count(); ++page) {
         const auto first = static_cast<Location>(page * units_per_page);
         if (const auto opening = read_opening(page)) {
-            const bool is_blank =
-                read_unit(static_cast<Location>(first + log_format::first_record_unit)) ==
-                    log_format::erased_unit &&
-                find_end(page) == log_format::first_record_unit;
-            if (is_blank) {  // an opening that nothing followed: whether it counts is not certain
-                ONECARD_CHECK(retire_page(page));
-                continue;
-            }
+            // An opening that nothing followed may be gone at the next look: it does not count.
+            if (find_end(page) == first_record_unit) continue;
             set_page(in_log_, page, true);
-            ++found.count;
             if (opening->sequence > head_sequence_) {
                 head_sequence_ = opening->sequence;
                 head_ = page;
-            }
-            if (opening->sequence < found.lowest) {
-                found.lowest = opening->sequence;
-                oldest_ = page;
+                newest = *opening;
             }
             continue;
         }
@@ -63,23 +53,82 @@ Outcome<void> Store::survey(Survey& found) {
             ++ready_count_;
         }
     }
-    oldest_sequence_ = found.lowest;
+    return newest;
+}
+
+/// Step 2: follows the openings back from the head. An opened page that is not reached was a try of
+/// an interrupted recovery, or the oldest page on its way out; one older than that means damage.
+Outcome<Store::PageSet> Store::link_log(const Opening& newest) {
+    PageSet linked{};
+    set_page(linked, head_, true);
+    oldest_ = head_;
+    oldest_sequence_ = head_sequence_;
+    std::uint32_t wanted = newest.predecessor;
+    std::uint16_t page = head_;
+    const unsigned pages = flash_->page_count();
+    for (bool found = true; found && wanted != 0;) {
+        found = false;
+        for (unsigned i = 0; i < pages && !found; ++i) {
+            const auto candidate = static_cast<std::uint16_t>((page + pages - i) % pages);
+            if (!has_page(in_log_, candidate) || has_page(linked, candidate)) continue;
+            const auto opening = read_opening(candidate);
+            if (!opening || opening->sequence != wanted) continue;
+            found = true;
+            set_page(linked, candidate, true);
+            oldest_ = page = candidate;
+            oldest_sequence_ = wanted;
+            wanted = opening->predecessor;
+        }
+    }
+    for (std::uint16_t left = 0; left < pages; ++left) {
+        if (!has_page(in_log_, left) || has_page(linked, left)) continue;
+        const auto opening = read_opening(left);
+        if (opening && opening->sequence < wanted) return fail(StatusWord::memory_failure);
+    }
+    return linked;
+}
+
+/// Steps 3 and 5: pages that hold nothing go now, so that none can turn up in the log at a later
+/// look. There is one after a tear in an erasure or an opening, and none otherwise.
+Outcome<void> Store::erase_idle_pages() {
+    for (std::uint16_t page = page_to_erase(); page != no_page; page = page_to_erase()) {
+        ONECARD_CHECK(prepare_page(page));
+    }
     return {};
 }
 
-/// Everything before the head page. Its pages follow each other without a gap. (Section 3, step 2.)
-Outcome<void> Store::replay_closed(Survey& found) {
-    if (head_sequence_ - found.lowest + 1 != found.count) return damaged();
-    std::uint16_t page = oldest_;
-    for (std::uint32_t sequence = found.lowest; sequence < head_sequence_; ++sequence) {
-        const std::uint16_t following = find_opened(sequence + 1, page);
+/// Makes a decision durable: opens a page whose header says where the records of `predecessor` end.
+/// Two zeros behind the opening prove it. Nobody sees the decision before that is done.
+Outcome<void> Store::settle_by_opening(unsigned end, std::uint32_t predecessor) {
+    ONECARD_CHECK(open_page(end, predecessor));
+    ONECARD_CHECK(zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2));
+    erased_from_ = proven_end;
+    return {};
+}
+
+/// Step 4: a head page with nothing proven in it may be a decision that was answered upon, or one
+/// that was being written. The same decision is written again, in a page of its own.
+Outcome<void> Store::prove_head(const Opening& newest) {
+    if (find_end(head_) >= proven_end) return {};
+    if (newest.predecessor == 0) {
+        return fail(StatusWord::conditions_not_satisfied);  // formatting was interrupted
+    }
+    if (oldest_ == head_) return damaged();
+    return settle_by_opening(newest.previous_end, newest.predecessor);
+}
+
+/// Step 6: everything before the head page, oldest first, each page to the end its follower states.
+Outcome<void> Store::replay_closed() {
+    std::uint32_t sequence = oldest_sequence_;
+    for (std::uint16_t page = oldest_; page != head_;) {
+        const std::uint16_t following = find_following(sequence, page);
         if (following == no_page) return damaged();
         const auto opening = read_opening(following);
-        if (!opening || opening->previous_end < log_format::first_record_unit) return damaged();
-        const auto first =
-            static_cast<Location>(page * units_per_page + log_format::first_record_unit);
-        ONECARD_CHECK(replay(first, opening->previous_end - log_format::first_record_unit));
+        if (!opening || opening->previous_end < first_record_unit) return damaged();
+        const auto first = static_cast<Location>(page * units_per_page + first_record_unit);
+        ONECARD_CHECK(replay(first, opening->previous_end - first_record_unit));
         page = following;
+        sequence = opening->sequence;
     }
     return {};
 }
@@ -98,62 +147,50 @@ bool Store::check_matches(Location at, unsigned units) const {
     return check.value() == read_unit(static_cast<Location>(at + units - 1));
 }
 
-/// Makes the decision about a doubtful tail durable: opens the next page, whose header says where
-/// this one ends. Nobody has seen either outcome before that is done. (Section 3, step 4.)
-Outcome<void> Store::settle_by_opening(unsigned end) {
-    if (ready_count_ == 0) {
-        const std::uint16_t page = page_to_erase();
-        if (page == no_page) return damaged();
-        ONECARD_CHECK(prepare_page(page));
+/// Step 7, one record of the head page: advances `unit` behind it and its seal, or settles the tail
+/// (false). A record with something behind it was written to its end; the last may not have been.
+Outcome<bool> Store::replay_record(unsigned& unit, unsigned end) {
+    const auto at = static_cast<Location>(head_ * units_per_page + unit);
+    const auto header = log_format::decode(read_unit(at));
+    if (!header || !log_format::is_record(header->kind)) {
+        // A first unit, or a zero, cut short: nothing but zeros can stand behind it.
+        for (unsigned behind = 1; unit + behind < end; ++behind) {
+            if (read_unit(static_cast<Location>(at + behind)) != log_format::zero_unit) {
+                return fail(StatusWord::memory_failure);
+            }
+        }
+        ONECARD_CHECK(settle_by_opening(record_end_, head_sequence_));
+        return false;
     }
-    ONECARD_CHECK(open_page(end));
-    return settle_empty_head();
-}
-
-/// A page with nothing in it but its opening counts from its first zero on. (Section 3, step 3.)
-Outcome<void> Store::settle_empty_head() {
-    ONECARD_CHECK(zero_units(
-        static_cast<Location>(head_ * units_per_page + log_format::first_record_unit), 1));
-    record_end_ = log_format::first_record_unit;
-    erased_from_ = log_format::first_record_unit + 1;
-    return {};
+    const unsigned units = log_format::record_units(*header);
+    const unsigned seal = unit + units;
+    const bool is_whole = seal < units_per_page && check_matches(at, units);
+    const bool is_followed = seal < end;
+    if (is_followed && !is_whole) return fail(StatusWord::memory_failure);
+    if (is_whole) {
+        ONECARD_CHECK(replay(at, units + 1));
+        record_end_ = static_cast<std::uint16_t>(seal + 1);
+    }
+    if (!is_followed) {
+        ONECARD_CHECK(settle_by_opening(record_end_, head_sequence_));
+        return false;
+    }
+    unit = seal + 1;
+    return true;
 }
 
 Outcome<void> Store::replay_head() {
-    const auto first = static_cast<Location>(head_ * units_per_page);
     const unsigned end = find_end(head_);
+    const unsigned page_first = head_ * units_per_page;
     tail_is_fresh_ = false;
-    if (end <= log_format::first_record_unit + 1) return settle_empty_head();
-
-    record_end_ = log_format::first_record_unit;
-    for (unsigned unit = log_format::first_record_unit; unit < end;) {
-        const auto at = static_cast<Location>(first + unit);
-        const FlashUnit word = read_unit(at);
-        if (word == log_format::zero_unit) {
+    record_end_ = first_record_unit;
+    for (unsigned unit = first_record_unit; unit < end;) {
+        if (read_unit(static_cast<Location>(page_first + unit)) == log_format::zero_unit) {
             ++unit;
             continue;
         }
-        const auto header = log_format::decode(word);
-        if (!header || !log_format::is_record(header->kind)) {
-            // A first unit cut short, or a zero: nothing but zeros can stand behind it.
-            for (unsigned behind = unit + 1; behind < end; ++behind) {
-                if (read_unit(static_cast<Location>(first + behind)) != log_format::zero_unit) {
-                    return damaged();
-                }
-            }
-            return settle_by_opening(record_end_);
-        }
-        const unsigned units = log_format::record_units(*header);
-        const unsigned seal = unit + units;
-        const bool is_whole = seal < units_per_page && check_matches(at, units);
-        const bool is_settled = seal < end;
-        if (is_settled && !is_whole) return damaged();
-        if (is_whole) {
-            ONECARD_CHECK(replay(at, units + 1));
-            record_end_ = static_cast<std::uint16_t>(seal + 1);
-        }
-        if (!is_settled) return settle_by_opening(record_end_);
-        unit = seal + 1;
+        ONECARD_TRY(goes_on, replay_record(unit, end));
+        if (!goes_on) return {};
     }
     erased_from_ = static_cast<std::uint16_t>(end > record_end_ ? end : record_end_);
     return {};
@@ -169,12 +206,18 @@ Outcome<void> Store::mount() {
     is_sealed_ = true;
     state_ = State::unmounted;
 
-    Survey found;
-    ONECARD_CHECK(survey(found));
-    if (found.count == 0) return fail(StatusWord::conditions_not_satisfied);
-    ONECARD_CHECK(replay_closed(found));
+    const Opening newest = survey();
+    if (head_ == no_page) return fail(StatusWord::conditions_not_satisfied);
+    ONECARD_TRY(linked, link_log(newest));
+    ONECARD_CHECK(
+        erase_idle_pages());  // spares what is opened and not linked until the head is proven
+    set_page(linked, head_, false);
+    ONECARD_CHECK(prove_head(newest));
+    set_page(linked, head_, true);
+    in_log_ = linked;
+    ONECARD_CHECK(erase_idle_pages());
+    ONECARD_CHECK(replay_closed());
     ONECARD_CHECK(replay_head());
-    if (state_ == State::failed) return damaged();
     if (index_[format_object.value()] == nowhere) {
         return fail(StatusWord::conditions_not_satisfied);
     }
