@@ -24,7 +24,7 @@ MAY_INCLUDE = {
 }
 # No operating system, heap or stream in what also runs on the card.
 FREESTANDING = ['protocol', 'crypto/core', 'crypto/purse', 'firmware']
-HOSTED_HEADERS = {'string', 'vector', 'map', 'memory', 'iostream', 'fstream', 'sstream', 'thread', 'mutex', 'filesystem',
+HOSTED_HEADERS = {'string', 'vector', 'map', 'iostream', 'fstream', 'sstream', 'thread', 'mutex', 'filesystem',
                   'functional', 'unordered_map', 'set', 'deque', 'list', 'unistd.h', 'sys/socket.h', 'stdio.h', 'cstdio'}
 OURS = ('protocol/', 'crypto/', 'firmware/', 'platform/', 'terminal/', 'host/', 'tests/')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
