@@ -1,0 +1,188 @@
+// The card's engine: 32-bit words, one Montgomery multiplication for both moduli, complete
+// formulas, one multiplication routine for everything. Small first; no branch or address depends on
+// any argument. Target: Cortex-M4, where the inner step is two UMAAL. On a Cortex-M3 the flow is as
+// constant, but its UMULL ends early for small operands (Cortex-M3 TRM, 18.2): there this code is
+// not free of timing differences.
+#include "crypto/sm2/complete_formulas.hpp"
+#include "crypto/sm2/engine.hpp"
+
+namespace crypto::sm2 {
+namespace {
+
+/// out = a b / R mod m, for a, b below m; `out` may be either. Operands are scanned once; each step
+/// adds a row of the product and a row of the reduction (P. L. Montgomery, Math. Comp. 44 (1985);
+/// "FIOS" in Koc, Acar, Kaliski 1996).
+[[gnu::noinline]] constexpr void montgomery(Number& out, const Number& a, const Number& b,
+                                            const Modulus& m) {
+    Number t{};
+    Word top = 0;
+    for (const Word digit : a.words) {
+        DoubleWord product = DoubleWord{digit} * b.words[0] + t.words[0];
+        const Word quotient = static_cast<Word>(product) * m.negative_inverse;
+        DoubleWord reduction = DoubleWord{quotient} * m.value.words[0] + static_cast<Word>(product);
+        for (std::size_t j = 1; j < word_count; ++j) {
+            // Neither line overflows: (2^32 - 1)^2 + 2 (2^32 - 1) = 2^64 - 1.
+            product = DoubleWord{digit} * b.words[j] + t.words[j] + (product >> word_bits);
+            reduction = DoubleWord{quotient} * m.value.words[j] + static_cast<Word>(product) +
+                        (reduction >> word_bits);
+            t.words[j - 1] = static_cast<Word>(reduction);
+        }
+        const DoubleWord last = DoubleWord{top} + (product >> word_bits) + (reduction >> word_bits);
+        t.words[word_count - 1] = static_cast<Word>(last);
+        top = static_cast<Word>(last >> word_bits);
+    }
+    reduce_once(t, top, m.value);
+    out = t;
+}
+
+/// a^(m-2) = a^-1, for a prime m (Fermat). The exponent is public. Montgomery form in and out.
+constexpr void invert(Number& out, const Number& a, const Modulus& m) {
+    Number exponent = m.value;
+    exponent.words[0] -= 2;  // both moduli are odd and end in more than 2
+    Number power = m.r;
+    for (std::size_t bit = 256; bit-- > 0;) {
+        montgomery(power, power, power, m);
+        if ((exponent.words[bit / word_bits] >> (bit % word_bits)) & 1)
+            montgomery(power, power, a, m);
+    }
+    out = power;
+}
+
+constexpr Number to_montgomery(const Number& a, const Modulus& m) {
+    Number out{};
+    montgomery(out, a, m.r_squared, m);
+    return out;
+}
+
+constexpr Number b_montgomery = to_montgomery(curve::b, curve::p);
+
+/// GF(p), for the complete formulas.
+struct Field {
+    [[gnu::noinline]] static constexpr void mul(Number& out, const Number& a, const Number& b) {
+        montgomery(out, a, b, curve::p);
+    }
+    [[gnu::noinline]] static constexpr void add(Number& out, const Number& a, const Number& b) {
+        add_modulo(out, a, b, curve::p.value);
+    }
+    [[gnu::noinline]] static constexpr void sub(Number& out, const Number& a, const Number& b) {
+        subtract_modulo(out, a, b, curve::p.value);
+    }
+    static constexpr const Number& b() { return b_montgomery; }
+};
+
+constexpr Projective infinity() {
+    return {Number{}, curve::p.r, Number{}};
+}
+constexpr Projective from_affine(const engine::AffinePoint& point) {
+    return {to_montgomery(point.x, curve::p), to_montgomery(point.y, curve::p), curve::p.r};
+}
+
+constexpr std::size_t half_bits = 128;
+constexpr std::size_t half_words = half_bits / word_bits;
+constexpr Projective generator = from_affine({curve::generator_x, curve::generator_y});
+constexpr Projective generator_2_128 =
+    from_affine({curve::generator_2_128_x, curve::generator_2_128_y});
+
+/// A scalar, as many bits of it as are used.
+using Digits = std::span<const Word>;
+
+constexpr void assign_if(Mask mask, Projective& out, const Projective& point) {
+    sm2::assign_if(mask, out.x, point.x);
+    sm2::assign_if(mask, out.y, point.y);
+    sm2::assign_if(mask, out.z, point.z);
+}
+
+/// table[0] = [u]table[1] + [v]table[2], bit by bit from the top, for u and v of the same size. (E.
+/// G. Straus, Amer. Math. Monthly 71 (1964).) table[1] and table[2] are given; the rest is written
+/// here.
+constexpr void straus(Projective& sum, Digits u, Digits v, std::array<Projective, 4>& table) {
+    table[0] = infinity();
+    add<Field>(table[3], table[1], table[2]);
+    sum = table[0];
+    for (std::size_t bit = u.size() * word_bits; bit-- > 0;) {
+        const Word digit = ((u[bit / word_bits] >> (bit % word_bits)) & 1) |
+                           ((v[bit / word_bits] >> (bit % word_bits)) & 1) << 1;
+        Projective addend = table[0];
+        for (Word entry = 1; entry < table.size(); ++entry) {
+            assign_if(mask_if_zero(entry ^ digit), addend, table[entry]);
+        }
+        twice<Field>(sum, sum);
+        add<Field>(sum, sum, addend);
+    }
+}
+
+/// out = [k]point, in halves: [k mod 2^128]point + [k / 2^128][2^128]point, so that only 128 bits
+/// are walked.
+void multiply_halves(engine::AffinePoint& out, const Number& k, std::array<Projective, 4>& table) {
+    Projective sum;
+    const Digits digits{k.words};
+    straus(sum, digits.first(half_words), digits.last(half_words), table);
+    Number inverse;
+    Number one{};
+    one.words[0] = 1;
+    invert(inverse, sum.z, curve::p);
+    montgomery(inverse, inverse, one,
+               curve::p);  // out of Montgomery form, and so are the products below
+    Field::mul(out.x, sum.x, inverse);
+    Field::mul(out.y, sum.y, inverse);
+}
+
+}  // namespace
+
+namespace engine {
+
+void montgomery_multiply_modulo_n(Number& out, const Number& a, const Number& b) {
+    montgomery(out, a, b, curve::n);
+}
+void invert_modulo_n(Number& out, const Number& a) {
+    invert(out, a, curve::n);
+}
+
+bool is_on_curve(const AffinePoint& point) {
+    const Projective p = from_affine(point);
+    Number left, right;
+    Field::mul(left, p.y, p.y);
+    Field::mul(right, p.x, p.x);  // x^3 - 3x + b = x (x^2 - 3) + b
+    for (int i = 0; i < 3; ++i) Field::sub(right, right, curve::p.r);
+    Field::mul(right, right, p.x);
+    Field::add(right, right, b_montgomery);
+    return is_equal(left, right) != 0;
+}
+
+void multiply_generator(AffinePoint& out, const Number& k) {
+    std::array<Projective, 4> table;
+    table[1] = generator;
+    table[2] = generator_2_128;
+    multiply_halves(out, k, table);
+}
+
+void multiply(AffinePoint& out, const Number& k, const AffinePoint& point) {
+    std::array<Projective, 4> table;
+    table[1] = from_affine(point);
+    table[2] = table[1];
+    for (std::size_t i = 0; i < half_bits; ++i) twice<Field>(table[2], table[2]);
+    multiply_halves(out, k, table);
+}
+
+bool sum_has_x(const Number& s, const Number& t, const AffinePoint& point, const Number& v) {
+    std::array<Projective, 4> table;
+    table[1] = generator;
+    table[2] = from_affine(point);
+    Projective sum;
+    straus(sum, s.words, t.words, table);
+    // x = X/Z is below p, v below n < p: so x = v, or x = v + n where that is still below p.
+    Number candidate = v;
+    bool found = false;
+    Word carry = 0;
+    for (int i = 0; i < 2; ++i) {
+        if (carry != 0 || is_below(candidate, curve::p.value) == 0) break;
+        Number product;
+        Field::mul(product, to_montgomery(candidate, curve::p), sum.z);
+        found = found || is_equal(product, sum.x) != 0;
+        carry = add(candidate, candidate, curve::n.value);
+    }
+    return found && is_zero(sum.z) == 0;
+}
+
+}  // namespace engine
+}  // namespace crypto::sm2
