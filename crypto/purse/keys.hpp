@@ -27,10 +27,10 @@ struct PurseKey {
 
 /// Eight bytes that make a child key from its parent: an issuer's, a card's. domain.md 1.10.
 using Factor = protocol::Strong<std::array<std::uint8_t, 8>, struct FactorName>;
-[[nodiscard]] constexpr Factor issuer_factor(const protocol::IssuerId& issuer) {
+[[nodiscard]] constexpr Factor factor_of(const protocol::IssuerId& issuer) {
     return Factor{issuer.value()};
 }
-[[nodiscard]] constexpr Factor card_factor(const protocol::CardNumber& card) {
+[[nodiscard]] constexpr Factor factor_of(const protocol::CardNumber& card) {
     return Factor{protocol::card_factor(card)};
 }
 
