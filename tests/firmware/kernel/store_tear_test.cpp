@@ -1,7 +1,7 @@
 // Power lost at every flash operation of every kind of change, and again during recovery.
 // docs/card_storage.md, section 3: all old or all new, and the same at every later look.
 //
-// By default one cut in five is taken (sanitized builds: one in 151), chosen by a counter, so that
+// By default one cut in five is taken (sanitized builds: one in 1201), chosen by a counter, so that
 // every session and operation is met; ONECARD_TEAR_EVERY=1 takes all, ONECARD_TEAR_SAMPLES=n takes
 // n patterns of each kind (a nightly run: every 1, samples 4).
 #include <cstdlib>
@@ -171,7 +171,7 @@ std::vector<PowerCut> cuts_at(std::uint64_t operation, std::uint64_t samples, st
 }
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr std::uint64_t every_default = 151;
+constexpr std::uint64_t every_default = 1201;
 #else
 constexpr std::uint64_t every_default = 5;
 #endif

@@ -19,7 +19,7 @@ using Value = std::vector<std::uint8_t>;
 namespace {
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr std::uint32_t debits_default = 30'000;
+constexpr std::uint32_t debits_default = 10'000;
 #else
 constexpr std::uint32_t debits_default = 1'000'000;
 #endif
