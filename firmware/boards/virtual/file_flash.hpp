@@ -1,0 +1,57 @@
+#pragma once
+// The virtual card's flash: a file, under the rules of firmware/kernel/flash.hpp. One write per
+// operation goes to the kernel before the call returns, so that a killed process leaves what a
+// power cut leaves: operations done or not begun. (Partly programmed units are the business of
+// tests/firmware/support/tearing_flash.hpp.)
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firmware/kernel/flash.hpp"
+
+namespace firmware::boards {
+
+enum class FileFlashError : std::uint8_t {
+    cannot_open,    ///< the file cannot be opened or made; errno says why
+    in_use,         ///< another process holds this card
+    wrong_size,     ///< not a card image: its size is not a whole number of pages within the limits
+    already_there,  ///< a fresh card was asked for, and the file exists
+};
+[[nodiscard]] const char* name(FileFlashError error);
+
+class FileFlash final : public Flash {
+public:
+    /// Opens an existing image, or makes an erased one of `page_count_default` pages when `fresh`.
+    [[nodiscard]] static std::expected<FileFlash, FileFlashError> open(const std::string& path,
+                                                                       bool fresh);
+    FileFlash(FileFlash&& other) noexcept;
+    FileFlash& operator=(FileFlash&&) = delete;
+    ~FileFlash();
+
+    [[nodiscard]] std::uint16_t page_count() const override;
+    void read(std::uint32_t address, protocol::MutableBytes out) const override;
+    /// Stops the program on a breach of the flash model: that is a bug of the store.
+    [[nodiscard]] bool program(std::uint32_t address, const FlashUnit& unit) override;
+    [[nodiscard]] bool erase_page(std::uint16_t page) override;
+
+    /// For tests: the process kills itself (SIGKILL) instead of doing operation number `operation`,
+    /// counted from now.
+    void kill_at(std::uint64_t operation) { kill_at_ = operations_ + operation; }
+    /// Programs and erasures since the image was opened.
+    [[nodiscard]] std::uint64_t operations() const { return operations_; }
+
+private:
+    FileFlash(int descriptor, std::vector<std::uint8_t> image)
+        : descriptor_{descriptor}, image_{std::move(image)} {}
+    void count_operation();
+    [[nodiscard]] bool write_through(std::size_t address, std::size_t size);
+
+    int descriptor_;
+    std::vector<std::uint8_t> image_;  ///< what the file holds: reads need no system call
+    std::uint64_t operations_ = 0;
+    std::optional<std::uint64_t> kill_at_;
+};
+
+}  // namespace firmware::boards
