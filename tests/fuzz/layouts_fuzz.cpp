@@ -1,4 +1,5 @@
 // Any bytes: a layout that parses writes bytes that parse to the same value.
+#include "protocol/hot_list.hpp"
 #include "protocol/load.hpp"
 #include "protocol/sam.hpp"
 
