@@ -209,13 +209,34 @@ Outcome<FileHandle> FileSystem::create(Transaction& change, FileHandle parent,
 
 // ---- Finding -----------------------------------------------------------------------------------
 
-Outcome<FileHandle> FileSystem::child(FileHandle directory, FileIdentifier identifier) const {
-    const std::uint8_t count = next_handle();
-    for (std::uint8_t i = 1; i < count; ++i) {
-        ONECARD_TRY(file, load(FileHandle{i}));
-        if (file.parent == directory && file.is.identifier == identifier) return FileHandle{i};
+/// The first file from `from` on that has what `wanted` asks for.
+struct FileSystem::Wanted {
+    std::optional<FileHandle> parent{};
+    std::optional<FileIdentifier> identifier{};
+    std::uint8_t short_identifier = 0;
+    Bytes name{};
+
+    [[nodiscard]] bool is_met_by(const File& file) const {
+        if (parent && file.parent != *parent) return false;
+        if (identifier && file.is.identifier != *identifier) return false;
+        if (short_identifier != 0 && file.is.short_identifier != short_identifier) return false;
+        return name.size() <= file.is.name_size &&
+               std::ranges::equal(Bytes{file.is.name}.first(name.size()), name);
+    }
+};
+
+Outcome<FileHandle> FileSystem::find(unsigned from, const Wanted& wanted) const {
+    const unsigned count = next_handle();
+    for (unsigned i = from; i < count; ++i) {
+        const FileHandle handle{static_cast<std::uint8_t>(i)};
+        ONECARD_TRY(file, load(handle));
+        if (wanted.is_met_by(file)) return handle;
     }
     return fail(StatusWord::file_not_found);
+}
+
+Outcome<FileHandle> FileSystem::child(FileHandle directory, FileIdentifier identifier) const {
+    return find(1, {.parent = directory, .identifier = identifier});
 }
 
 Outcome<FileHandle> FileSystem::select(FileHandle directory, FileIdentifier identifier) const {
@@ -233,30 +254,14 @@ Outcome<FileHandle> FileSystem::select(FileHandle directory, FileIdentifier iden
 
 Outcome<FileHandle> FileSystem::by_short_identifier(FileHandle directory,
                                                     ShortFileIdentifier identifier) const {
-    if (identifier.value() == 0 || identifier.value() > 30) {
-        return fail(StatusWord::file_not_found);
-    }
-    const std::uint8_t count = next_handle();
-    for (std::uint8_t i = 1; i < count; ++i) {
-        ONECARD_TRY(file, load(FileHandle{i}));
-        if (file.parent == directory && file.is.short_identifier == identifier.value()) {
-            return FileHandle{i};
-        }
-    }
-    return fail(StatusWord::file_not_found);
+    if (identifier.value() == 0) return fail(StatusWord::file_not_found);
+    return find(1, {.parent = directory, .short_identifier = identifier.value()});
 }
 
 Outcome<FileHandle> FileSystem::by_name(Bytes name, Occurrence occurrence,
                                         FileHandle current) const {
-    const std::uint8_t count = next_handle();
-    const unsigned from = occurrence == Occurrence::next ? current.value() + 1U : 0U;
-    for (unsigned i = from; i < count && !name.empty(); ++i) {
-        const FileHandle handle{static_cast<std::uint8_t>(i)};
-        ONECARD_TRY(file, load(handle));
-        if (file.is.name_size < name.size()) continue;
-        if (std::ranges::equal(Bytes{file.is.name}.first(name.size()), name)) return handle;
-    }
-    return fail(StatusWord::file_not_found);
+    if (name.empty()) return fail(StatusWord::file_not_found);
+    return find(occurrence == Occurrence::next ? current.value() + 1U : 0U, {.name = name});
 }
 
 Outcome<FileDescription> FileSystem::describe(FileHandle handle) const {

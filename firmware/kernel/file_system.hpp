@@ -166,7 +166,8 @@ public:
     [[nodiscard]] Store& store() const { return *store_; }
 
 private:
-    struct File;  // file_system.cpp
+    struct File;    // file_system.cpp
+    struct Wanted;  // file_system.cpp
     enum class Use : std::uint8_t { read, update, append };
 
     [[nodiscard]] Outcome<File> load(FileHandle) const;
@@ -174,6 +175,7 @@ private:
     [[nodiscard]] Outcome<void> check_new(const File& file, FileHandle parent) const;
     [[nodiscard]] Outcome<FileHandle> add(Transaction&, File& file, FileHandle handle) const;
     [[nodiscard]] Outcome<void> save(Transaction&, FileHandle, const File&) const;
+    [[nodiscard]] Outcome<FileHandle> find(unsigned from, const Wanted& wanted) const;
     [[nodiscard]] std::uint8_t next_handle() const;
     [[nodiscard]] std::uint8_t count_records(const File& file) const;
     [[nodiscard]] Outcome<std::uint8_t> newest_slot(const File& file, std::uint8_t count) const;

@@ -147,6 +147,11 @@ Outcome<void> Store::zero_units(Location first, unsigned count) {
     return {};
 }
 
+Outcome<void> Store::program_mark(Location at, const log_format::Mark& mark) {
+    ONECARD_CHECK(program_unit(at, unit_at(mark, 0)));
+    return program_unit(static_cast<Location>(at + 1), unit_at(mark, unit_size));
+}
+
 std::optional<log_format::Opening> Store::read_opening(std::uint16_t page) const {
     log_format::Mark mark;
     flash_->read(static_cast<std::uint32_t>(page * flash_model::page_size +
@@ -197,13 +202,11 @@ Outcome<void> Store::open_page(unsigned previous_end, std::uint32_t predecessor)
     set_page(ready_, page, false);
     --ready_count_;
     const log_format::Opening opening{head_sequence_ + 1, predecessor, previous_end};
-    const auto mark = log_format::encode(opening);
     const auto first = static_cast<Location>(page * log_format::units_per_page);
-    const auto mark_at = static_cast<Location>(first + log_format::open_mark_unit);
     // The zero comes first: it may be programmed again where an interrupted opening left no trace.
     ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::begun_unit), 1));
-    ONECARD_CHECK(program_unit(mark_at, unit_at(mark, 0)));
-    ONECARD_CHECK(program_unit(static_cast<Location>(mark_at + 1), unit_at(mark, unit_size)));
+    ONECARD_CHECK(program_mark(static_cast<Location>(first + log_format::open_mark_unit),
+                               log_format::encode(opening)));
 
     set_page(in_log_, page, true);
     head_ = static_cast<std::uint16_t>(page);
@@ -317,11 +320,7 @@ Outcome<void> Store::commit(Transaction& change, Urgency urgency) {
     mask_entries(entries);
     auto written = write_frame(at, entries);
     if (written) written = seal();
-    if (written) {
-        const auto end = static_cast<Location>(at + entries.size() / unit_size + 3);
-        EntryCursor cursor{*this, at, end};
-        while (const auto entry = cursor.next()) apply(entry->header, entry->at);
-    }
+    if (written) written = replay(at, static_cast<unsigned>(entries.size() / unit_size) + 3);
     change.clear();
     return written;
 }

@@ -160,6 +160,7 @@ private:
     // Flash access (store.cpp).
     [[nodiscard]] FlashUnit read_unit(Location at) const;
     [[nodiscard]] Outcome<void> program_unit(Location at, const FlashUnit& unit);
+    [[nodiscard]] Outcome<void> program_mark(Location at, const log_format::Mark& mark);
     [[nodiscard]] Outcome<void> zero_units(Location first, unsigned count);
     [[nodiscard]] std::optional<log_format::Opening> read_opening(std::uint16_t page) const;
 

@@ -65,13 +65,7 @@ Outcome<void> Store::prepare_page(std::uint16_t page) {
         state_ = State::failed;
         return damaged();
     }
-    for (unsigned i = 0; i < 2; ++i) {
-        FlashUnit unit;
-        for (unsigned byte = 0; byte < unit.size(); ++byte) {
-            unit[byte] = log_format::ready_mark[i * unit.size() + byte];
-        }
-        ONECARD_CHECK(program_unit(static_cast<Location>(first + i), unit));
-    }
+    ONECARD_CHECK(program_mark(first, log_format::ready_mark));
     set_page(ready_, page, true);
     ++ready_count_;
     return {};
@@ -142,8 +136,7 @@ Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
         ++copied;
     }
     ONECARD_CHECK(frame.finish());
-    EntryCursor moved{*this, at, static_cast<Location>(at + units + 3)};
-    while (const auto entry = moved.next()) apply(entry->header, entry->at);
+    ONECARD_CHECK(replay(at, units + 3));
     return true;
 }
 
