@@ -7,7 +7,7 @@
 namespace crypto {
 
 /// NOT random: the same seed and label give the same bytes, on every machine. For tests, rehearsals
-/// and simulations only. Block i is SM3("onecard seeded random" | seed | label | i).
+/// and simulations only. Block i is SM3 of seed, label and i.
 class SeededRandom final : public Random {
 public:
     explicit SeededRandom(std::uint64_t seed, std::string_view label = {});

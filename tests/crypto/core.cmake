@@ -1,2 +1,3 @@
 onecard_test(crypto_core_test SOURCES core_test.cpp LABELS crypto LINK onecard::crypto_core)
 onecard_test(crypto_purse_test SOURCES purse_test.cpp LABELS crypto purse LINK onecard::crypto_purse)
+onecard_test(crypto_random_test SOURCES random_test.cpp LABELS crypto LINK onecard::crypto_random)
