@@ -180,6 +180,18 @@ struct Opening {
     if (mark[4] == 0 || mark[4] > sequence || encode(opening) != mark) return std::nullopt;
     return opening;
 }
-static_assert(!decode_opening(Mark{}));
+/// An opening with one flipped bit is still that opening: a page must not drop out of the log for
+/// it. A page whose opening is being zeroed may pass too; its records are then still whole.
+[[nodiscard]] constexpr std::optional<Opening> decode_or_mend_opening(Mark mark) {
+    if (const auto opening = decode_opening(mark)) return opening;
+    for (unsigned bit = 0; bit < 8 * mark.size(); ++bit) {
+        const auto flip = static_cast<std::uint8_t>(1U << bit % 8);
+        mark[bit / 8] ^= flip;
+        if (const auto opening = decode_opening(mark)) return opening;
+        mark[bit / 8] ^= flip;
+    }
+    return std::nullopt;
+}
+static_assert(!decode_or_mend_opening(Mark{}));
 
 }  // namespace firmware::log_format

@@ -157,7 +157,9 @@ std::optional<log_format::Opening> Store::read_opening(std::uint16_t page) const
     flash_->read(static_cast<std::uint32_t>(page * flash_model::page_size +
                                             log_format::open_mark_unit * unit_size),
                  mark);
-    return log_format::decode_opening(mark);
+    constexpr std::uint8_t erased = flash_model::erased_byte;
+    if (std::ranges::count(mark, erased) == static_cast<int>(mark.size())) return std::nullopt;
+    return log_format::decode_or_mend_opening(mark);
 }
 
 // ---- Writing the log ---------------------------------------------------------------------------

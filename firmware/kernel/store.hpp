@@ -186,6 +186,7 @@ private:
     [[nodiscard]] std::uint32_t live_units_max() const;
 
     // Recovery (store_recovery.cpp).
+    [[nodiscard]] Outcome<void> recover();
     [[nodiscard]] log_format::Opening survey();
     [[nodiscard]] Outcome<PageSet> link_log(const log_format::Opening& newest);
     [[nodiscard]] Outcome<void> erase_idle_pages();

@@ -196,21 +196,11 @@ Outcome<void> Store::replay_head() {
     return {};
 }
 
-Outcome<void> Store::mount() {
-    index_.fill(nowhere);
-    ready_ = {};
-    in_log_ = {};
-    live_units_ = head_sequence_ = oldest_sequence_ = 0;
-    head_ = oldest_ = no_page;
-    ready_count_ = 0;
-    is_sealed_ = true;
-    state_ = State::unmounted;
-
+Outcome<void> Store::recover() {
     const Opening newest = survey();
     if (head_ == no_page) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_TRY(linked, link_log(newest));
-    ONECARD_CHECK(
-        erase_idle_pages());  // spares what is opened and not linked until the head is proven
+    ONECARD_CHECK(erase_idle_pages());  // spares what is opened, linked or not
     set_page(linked, head_, false);
     ONECARD_CHECK(prove_head(newest));
     set_page(linked, head_, true);
@@ -225,10 +215,28 @@ Outcome<void> Store::mount() {
     ONECARD_TRY(seed_size, read(mask_seed_object, mask_seed_));
     if (seed_size != mask_seed_.size()) return damaged();
     while (ready_count_ < ready_pages_urgent) {
-        ONECARD_TRY(done, housekeeping_step());
-        if (done == Housekeeping::nothing_to_do) break;
+        const auto done = housekeeping_step();
+        // With no room to copy to, the card can still be read; commits refuse by themselves.
+        if (!done && done.error() == StatusWord::not_enough_memory) break;
+        ONECARD_CHECK(done);
+        if (*done == Housekeeping::nothing_to_do) break;
     }
     return {};
+}
+
+Outcome<void> Store::mount() {
+    index_.fill(nowhere);
+    ready_ = {};
+    in_log_ = {};
+    live_units_ = head_sequence_ = oldest_sequence_ = 0;
+    head_ = oldest_ = no_page;
+    ready_count_ = 0;
+    is_sealed_ = true;
+    state_ = State::unmounted;
+
+    auto done = recover();
+    if (!done) state_ = State::unmounted;  // shut: nothing is read or written
+    return done;
 }
 
 Outcome<void> Store::format(Flash& flash, const std::array<std::uint8_t, 8>& mask_seed) {

@@ -59,6 +59,8 @@ public:
     void reboot();
     /// From the next operation on, the part reports failure (programs and erases nothing).
     void wear_out() { is_worn_out_ = true; }
+    /// From now on a unit may be programmed twice: for images that were damaged on purpose.
+    void allow_reprogramming() { is_strict_ = false; }
     /// Flips one stored bit, as radiation or charge loss would.
     void flip(std::uint32_t address, unsigned bit);
 
@@ -99,6 +101,7 @@ private:
     std::uint16_t last_page_erased_ = 0;
     bool is_armed_ = false;
     bool is_worn_out_ = false;
+    bool is_strict_ = true;
 };
 
 }  // namespace tests

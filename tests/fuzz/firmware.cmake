@@ -1,0 +1,2 @@
+# Fuzz targets of what runs on the card.
+onecard_fuzz(fuzz_store SOURCES store_fuzz.cpp LINK onecard::tearing_flash)
