@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <utility>
 
 #include "crypto/batch/sm4_field.hpp"
@@ -122,16 +121,6 @@ std::optional<IssuerKeyIndex> IssuerKeyTable::find(const IssuerKeyName& name) co
     const auto place = std::ranges::lower_bound(by_name_, name, {}, name_of);
     if (place == by_name_.end() || name_of(*place) != name) return std::nullopt;
     return *place;
-}
-
-const IssuerKeyName& IssuerKeyTable::name(IssuerKeyIndex index) const {
-    assert(contains(index));
-    return names_[index.value()];
-}
-
-const ExpandedIssuerKey& IssuerKeyTable::expanded(IssuerKeyIndex index) const {
-    assert(contains(index));
-    return keys_[index.value()];
 }
 
 }  // namespace crypto::batch

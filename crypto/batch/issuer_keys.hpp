@@ -72,9 +72,13 @@ public:
     [[nodiscard]] bool contains(IssuerKeyIndex index) const { return index.value() < size(); }
 
     /// `index` must be contained.
-    [[nodiscard]] const IssuerKeyName& name(IssuerKeyIndex index) const;
+    [[nodiscard]] const IssuerKeyName& name(IssuerKeyIndex index) const {
+        return names_[index.value()];
+    }
     /// For the kernels; `index` must be contained. Secret.
-    [[nodiscard]] const ExpandedIssuerKey& expanded(IssuerKeyIndex index) const;
+    [[nodiscard]] const ExpandedIssuerKey& expanded(IssuerKeyIndex index) const {
+        return keys_[index.value()];
+    }
 
 private:
     void wipe();

@@ -8,24 +8,24 @@
 
 namespace crypto::batch {
 
-/// Where a record keeps what its MAC needs.
+/// Where a record keeps what its MAC needs. The card's factor lies at 0, the process seed, if there
+/// is one, at 8: eight bytes each.
 struct RecordShape {
     std::size_t size;          ///< bytes in a record
     std::size_t input_offset;  ///< of the MAC's input
-    std::size_t
-        input_size;  ///< 16 to 23 bytes: three DES blocks or two SM4 blocks with the padding
-    std::size_t key_offset;  ///< of the issuer key's index, two bytes
+    std::size_t input_size;    ///< 16 to 23: three DES blocks or two SM4 blocks with the padding
+    std::size_t key_offset;    ///< of the issuer key's index, two bytes
     std::size_t mac_offset;
-    bool has_process_seed;  ///< eight bytes at offset 8 turn the card's key into a process key
 };
-// The card's factor lies at offset 0 of every record.
+constexpr RecordShape tac_shape{36, 8, 22, 30, 32};
+constexpr RecordShape purchase_mac_shape{40, 16, 18, 34, 36};
 
 constexpr std::size_t scratch_size = 65536;
 constexpr std::size_t most_lanes = 512;
 
 /// One kernel call: as many records as the kernel has lanes. Short groups repeat a record.
 struct LaneJob {
-    const RecordShape* shape;
+    bool has_process_seed;               ///< purchase_mac_shape, else tac_shape
     const std::uint8_t* const* records;  ///< one pointer per lane
     /// The issuer's 16-byte master key, one pointer per lane; 3DES always, SM4 if the lanes' keys
     /// differ.

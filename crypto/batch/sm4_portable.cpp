@@ -56,15 +56,17 @@ void compute_one(const LaneJob& job, unsigned lane) {
     }
     encrypt(rk, key);
     expand(key, rk);
-    if (job.shape->has_process_seed) {
+    if (job.has_process_seed) {
         for (unsigned i = 0; i < 16; ++i) key[i] = i < 8 ? record[8 + i] : i == 8 ? 0x80 : 0;
         encrypt(rk, key);
         expand(key, rk);
     }
     std::uint8_t chain[16] = {};
     for (unsigned i = 0; i < 32; ++i) {
-        const std::size_t n = job.shape->input_size;
-        const std::uint8_t byte = i < n ? record[job.shape->input_offset + i] : (i == n ? 0x80 : 0);
+        const std::size_t n = (job.has_process_seed ? purchase_mac_shape : tac_shape).input_size;
+        const std::uint8_t byte =
+            i < n ? record[(job.has_process_seed ? purchase_mac_shape : tac_shape).input_offset + i]
+                  : (i == n ? 0x80 : 0);
         chain[i % 16] = static_cast<std::uint8_t>(chain[i % 16] ^ byte);
         if (i % 16 == 15) encrypt(rk, chain);
     }

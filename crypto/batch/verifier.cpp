@@ -15,18 +15,19 @@
 namespace crypto::batch {
 namespace {
 
-constexpr RecordShape tac_shape{.size = sizeof(TacRecord),
-                                .input_offset = offsetof(TacRecord, input),
-                                .input_size = sizeof(TacRecord::input),
-                                .key_offset = offsetof(TacRecord, key),
-                                .mac_offset = offsetof(TacRecord, tac),
-                                .has_process_seed = false};
-constexpr RecordShape purchase_mac_shape{.size = sizeof(PurchaseMacRecord),
-                                         .input_offset = offsetof(PurchaseMacRecord, input),
-                                         .input_size = sizeof(PurchaseMacRecord::input),
-                                         .key_offset = offsetof(PurchaseMacRecord, key),
-                                         .mac_offset = offsetof(PurchaseMacRecord, mac),
-                                         .has_process_seed = true};
+template <class Record>
+consteval bool fits(const RecordShape& shape, std::size_t input_offset, std::size_t input_size,
+                    std::size_t key_offset, std::size_t mac_offset) {
+    return shape.size == sizeof(Record) && shape.input_offset == input_offset &&
+           shape.input_size == input_size && shape.key_offset == key_offset &&
+           shape.mac_offset == mac_offset;
+}
+static_assert(fits<TacRecord>(tac_shape, offsetof(TacRecord, input), sizeof(TacRecord::input),
+                              offsetof(TacRecord, key), offsetof(TacRecord, tac)));
+static_assert(fits<PurchaseMacRecord>(purchase_mac_shape, offsetof(PurchaseMacRecord, input),
+                                      sizeof(PurchaseMacRecord::input),
+                                      offsetof(PurchaseMacRecord, key),
+                                      offsetof(PurchaseMacRecord, mac)));
 static_assert(offsetof(TacRecord, card_factor) == 0);
 static_assert(offsetof(PurchaseMacRecord, card_factor) == 0);
 static_assert(offsetof(PurchaseMacRecord, process_seed) == 8);
@@ -55,7 +56,7 @@ LaneKernel kernel(DesForm form) {
 #else
     static_cast<void>(form);
 #endif
-    return {64, des_portable};
+    return {128, des_portable};
 }
 
 /// Kernels spill round keys below the caller's frame; this writes over what they left there.
@@ -173,7 +174,7 @@ private:
             records_[lane] = task_.record(index);
             if (!shared) masters_[lane] = task_.keys.expanded(task_.key_of(index)).master.data();
         }
-        kernel.compute({.shape = &task_.shape,
+        kernel.compute({.has_process_seed = &task_.shape == &purchase_mac_shape,
                         .records = records_,
                         .masters = masters_,
                         .round_keys = shared ? shared->round_keys.data() : nullptr,
@@ -189,15 +190,24 @@ private:
         }
     }
 
+    /// Neighbours mostly share a word of outcomes: it is written once for all of them.
     void mark_genuine(const std::uint32_t* indexes, std::size_t count) {
+        std::size_t word = indexes[0] / 64;
+        std::uint64_t bits = 0;
         for (std::size_t lane = 0; lane < count; ++lane) {
             std::uint32_t computed = 0;
             std::uint32_t received = 0;
             std::memcpy(&computed, macs_[lane], sizeof computed);
             std::memcpy(&received, records_[lane] + task_.shape.mac_offset, sizeof received);
+            if (indexes[lane] / 64 != word) {
+                task_.genuine[word] |= bits;
+                word = indexes[lane] / 64;
+                bits = 0;
+            }
             const std::uint64_t equal = computed == received ? 1 : 0;
-            task_.genuine[indexes[lane] / 64] |= equal << (indexes[lane] % 64);
+            bits |= equal << (indexes[lane] % 64);
         }
+        task_.genuine[word] |= bits;
     }
 
     struct FreeAligned {
