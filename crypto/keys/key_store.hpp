@@ -32,29 +32,33 @@ enum class KeyUse : std::uint8_t {
     list_signature = 16,   ///< signs hot lists
     day_signature = 17,    ///< signs the audit roots of a business day
     key_wrapping = 18,
+    tls_identity = 19,           ///< a unit's own key of mutual TLS
+    certificate_authority = 20,  ///< signs X.509 certificates
+    card_transport = 21,         ///< opens a blank card's personalisation
 };
+constexpr KeyUse key_use_last = KeyUse::card_transport;  ///< a store refuses numbers above it
 
 /// How the secret is read. The numbers are in the file.
 enum class KeyAlgorithm : std::uint8_t {
-    triple_des = 1,   ///< 16 or 24 bytes
-    sm4 = 2,          ///< 16
-    aes = 3,          ///< 16, 24, 32
-    sm2_private = 4,  ///< 32: d, big-endian
-    hmac_sm3 = 5,     ///< 16..64
+    triple_des = 1,    ///< 16 or 24 bytes
+    sm4 = 2,           ///< 16
+    aes = 3,           ///< 16, 24, 32
+    sm2_private = 4,   ///< 32: d, big-endian
+    hmac_sm3 = 5,      ///< 16..64
+    p256_private = 6,  ///< 32: d, big-endian
 };
+constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::p256_private;
 
 /// The numbers are in the file.
 enum class KeyState : std::uint8_t {
     planned = 1,      ///< made, not yet used
     active = 2,       ///< used for everything
     verify_only = 3,  ///< checks what was made before; makes nothing new
-    retired = 4,      ///< kept for disputes only
+    retired = 4,      ///< no longer used; the secret is kept until it is destroyed
     destroyed = 5,    ///< the secret is gone; the line stays
 };
 
 constexpr std::size_t label_size_max = 64;
-constexpr std::size_t secret_size_min = 16;
-constexpr std::size_t secret_size_max = 256;
 
 /// What identifies a key. `label` says whose: "national", "city/3100", "operator/0000000000003101";
 /// printable ASCII, 1..64 characters.
@@ -74,23 +78,26 @@ struct KeyDescription {
 using KeyId = protocol::Strong<std::uint32_t, struct KeyIdName>;
 
 enum class KeyError : std::uint8_t {
-    file_unreadable,      ///< missing, or no permission
-    file_unwritable,      ///< disk full, no permission: the old file is untouched
-    file_exists,          ///< creating would overwrite a store
-    truncated,            ///< fewer bytes than the header promises
-    wrong_magic,          ///< not a key store
-    unknown_version,      ///< a store of a later program
-    limits_exceeded,      ///< derivation cost or size above what this program accepts
-    damaged,              ///< the file's digest does not match its content
-    wrong_passphrase,     ///< or content forged by someone who also renewed the digest
-    malformed,            ///< opened, but the entries break the format: a program's fault
-    weak_passphrase,      ///< shorter than the store's minimum
+    file_unreadable,    ///< missing, no permission, not a plain file, too large
+    file_unwritable,    ///< disk full, no permission: the old file stands
+    file_exists,        ///< creating would overwrite a store
+    changed_elsewhere,  ///< another process changed the file since we read it: open it again
+    truncated,          ///< fewer bytes than the header promises
+    wrong_magic,        ///< not a key store
+    unknown_version,    ///< a store of a later program
+    limits_exceeded,    ///< derivation cost outside what this program accepts
+    damaged,            ///< the file's digest does not match its content
+    wrong_passphrase,   ///< or content altered by someone who also renewed the digest
+    malformed,          ///< a field without meaning, bytes too many, entries that break the format
+    weak_passphrase,    ///< empty, or for production shorter than passphrase_size_min
+    weak_derivation,    ///< for production below production_memory_kib_min
     memory_not_lockable,  ///< mlock refused: raise RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=)
-    memory_exhausted,     ///< the locked arena is full, or the derivation found no memory
-    key_unknown,
-    key_exists,
-    key_size_wrong,  ///< for its algorithm
-    key_label_wrong,
+    memory_exhausted,     ///< no memory for the derivation
+    store_full,           ///< above 1 MiB or 65,535 keys
+    key_unknown,          ///< no such key
+    key_exists,           ///< the same name, destroyed ones included
+    key_size_wrong,       ///< for its algorithm, or for the caller's buffer
+    key_label_wrong,      ///< not 1..64 printable ASCII characters
     key_state_forbids,    ///< planned, retired or destroyed for what was asked; or a step backwards
     key_algorithm_wrong,  ///< the operation is not defined for this algorithm
     not_revealable,       ///< the store keeps its secrets inside (hardware)
@@ -118,7 +125,8 @@ public:
     [[nodiscard]] virtual KeyResult<KeyDescription> describe(KeyId key) const = 0;
     [[nodiscard]] virtual KeyResult<CheckValue> check_value(KeyId key) const = 0;
 
-    /// Diversifies a triple_des or sm4 key, issuer's factor first; at least one factor.
+    /// Diversifies a 16-byte triple_des or sm4 key by one factor or more, the issuer's first. The
+    /// key is active or verify_only.
     [[nodiscard]] virtual KeyResult<purse::PurseKey> derive(
         KeyId parent, std::span<const purse::Factor> factors) const = 0;
     /// The escape hatch: copies the secret out. `out` has the secret's size. A hardware store

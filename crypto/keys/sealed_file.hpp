@@ -21,9 +21,10 @@ constexpr std::uint32_t memory_kib_max = 1024 * 1024;
 constexpr std::uint32_t passes_max = 64;
 constexpr std::uint32_t lanes_max = 16;
 
-enum class Purpose : std::uint8_t { production, rehearsal };
+enum class Purpose : std::uint8_t { production = 1, rehearsal = 2 };  // the numbers are in the file
 
-constexpr std::size_t passphrase_size_min = 12;
+constexpr std::size_t passphrase_size_min = 12;                 ///< for production
+constexpr std::uint32_t production_memory_kib_min = 19 * 1024;  ///< for production
 
 /// Makes an empty store; refuses to overwrite. A production store asks for `passphrase_size_min`
 /// characters.

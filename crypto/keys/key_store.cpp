@@ -1,0 +1,80 @@
+#include "crypto/keys/key_store.hpp"
+
+namespace crypto::keys {
+namespace {
+
+struct ErrorText {
+    KeyError error;
+    const char* name;
+    const char* advice;
+};
+constexpr std::array texts{
+    ErrorText{KeyError::file_unreadable, "file_unreadable",
+              "The key store cannot be read: check the path and who may read it."},
+    ErrorText{
+        KeyError::file_unwritable, "file_unwritable",
+        "The key store could not be written: check space and permissions. The old one stands."},
+    ErrorText{KeyError::file_exists, "file_exists",
+              "There is a file at this place already: choose another name, or move it away."},
+    ErrorText{KeyError::changed_elsewhere, "changed_elsewhere",
+              "Another program changed the key store meanwhile: open it again and repeat."},
+    ErrorText{KeyError::truncated, "truncated",
+              "The key store is cut short: restore it from its backup."},
+    ErrorText{KeyError::wrong_magic, "wrong_magic", "This file is not a key store."},
+    ErrorText{KeyError::unknown_version, "unknown_version",
+              "A later program wrote this key store: use that program, or a newer one."},
+    ErrorText{KeyError::limits_exceeded, "limits_exceeded",
+              "The key store asks for more derivation work than this program accepts."},
+    ErrorText{KeyError::damaged, "damaged",
+              "Bytes of the key store have changed on disk: restore it from its backup."},
+    ErrorText{KeyError::wrong_passphrase, "wrong_passphrase",
+              "The passphrase does not open this key store, or someone altered the store."},
+    ErrorText{KeyError::malformed, "malformed",
+              "The key store's content breaks its format: restore it from its backup."},
+    ErrorText{KeyError::weak_passphrase, "weak_passphrase",
+              "The passphrase is too short: a production store asks for 12 characters or more."},
+    ErrorText{KeyError::weak_derivation, "weak_derivation",
+              "A production store asks for at least 19 MiB of derivation memory."},
+    ErrorText{KeyError::memory_not_lockable, "memory_not_lockable",
+              "The system refuses to lock memory for keys: raise RLIMIT_MEMLOCK (ulimit -l)."},
+    ErrorText{KeyError::memory_exhausted, "memory_exhausted",
+              "There is not enough memory to derive the key: free some, then repeat."},
+    ErrorText{KeyError::store_full, "store_full",
+              "The key store is full: start another one for further keys."},
+    ErrorText{KeyError::key_unknown, "key_unknown", "The key store holds no such key."},
+    ErrorText{
+        KeyError::key_exists, "key_exists",
+        "The key store holds a key of this name and version: give the new one a new version."},
+    ErrorText{KeyError::key_size_wrong, "key_size_wrong",
+              "The secret's size does not fit its algorithm."},
+    ErrorText{KeyError::key_label_wrong, "key_label_wrong",
+              "A key's label is 1 to 64 printable ASCII characters."},
+    ErrorText{KeyError::key_state_forbids, "key_state_forbids",
+              "The key's state does not allow this: states only move forwards, to destroyed."},
+    ErrorText{KeyError::key_algorithm_wrong, "key_algorithm_wrong",
+              "The operation is not defined for this key's algorithm."},
+    ErrorText{KeyError::not_revealable, "not_revealable",
+              "This key store never shows its secrets: ask it to compute instead."},
+};
+
+constexpr const ErrorText* find_text(KeyError error) {
+    for (const ErrorText& text : texts) {
+        if (text.error == error) return &text;
+    }
+    return nullptr;
+}
+static_assert(texts.size() == static_cast<std::size_t>(KeyError::not_revealable) + 1,
+              "every KeyError has its text");
+
+}  // namespace
+
+const char* name(KeyError error) {
+    const ErrorText* const text = find_text(error);
+    return text != nullptr ? text->name : "unknown";
+}
+const char* advice(KeyError error) {
+    const ErrorText* const text = find_text(error);
+    return text != nullptr ? text->advice : "Unknown error of the key store.";
+}
+
+}  // namespace crypto::keys
