@@ -13,6 +13,7 @@ ALWAYS_INLINE V select_add(V a, V b, Word m) {
     return (a ^ b) & m;
 }
 
+#include "crypto/batch/bit_lanes.inc"
 #include "crypto/batch/des_circuits_and2.inc"
 #include "crypto/batch/des_lanes.inc"
 

@@ -23,6 +23,7 @@ ALWAYS_INLINE V select_add(V a, V b, Word m) {
     return lut<0x28>(a, b, V{} ^ m);
 }
 
+#include "crypto/batch/bit_lanes.inc"
 #include "crypto/batch/des_circuits_lut3.inc"
 #include "crypto/batch/des_lanes.inc"
 

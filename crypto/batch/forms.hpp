@@ -5,9 +5,9 @@
 
 namespace crypto::batch {
 
-/// Cards at once: 64, 32, 32, 64.
+/// Cards at once: 128, 32, 32, 64.
 enum class Sm4Form : std::uint8_t { portable, avx2_aes, avx2_gfni, avx512_gfni };
-/// Cards at once: 64, 256, 512.
+/// Cards at once: 128, 256, 512.
 enum class DesForm : std::uint8_t { portable, avx2, avx512 };
 /// Messages at once: 1, 16.
 enum class Sm3Form : std::uint8_t { portable, avx512 };

@@ -43,7 +43,7 @@ LaneKernel kernel(Sm4Form form) {
 #else
     static_cast<void>(form);
 #endif
-    return {64, sm4_portable};
+    return {128, sm4_portable};
 }
 
 LaneKernel kernel(DesForm form) {
@@ -221,7 +221,7 @@ private:
     LaneKernel des_;
     std::unique_ptr<std::uint32_t[]> waiting_;  // sm4_.lanes record indexes per key
     std::vector<std::uint8_t> waiting_count_;   // per key
-    std::uint32_t mixed_[64];
+    std::uint32_t mixed_[most_lanes];
     std::size_t mixed_count_ = 0;
     std::uint32_t des_waiting_[most_lanes];
     std::size_t des_count_ = 0;

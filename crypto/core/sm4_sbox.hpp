@@ -102,74 +102,88 @@ constexpr Matrix map_out = compose(affine_matrix(), invert(into_tower()));
 /// Added before `map_in`, where it is one XOR on the word, instead of after: A * k = C.
 constexpr unsigned constant_in = apply(invert(affine_matrix()), affine_constant);
 
-// ---- The circuit. A plane holds one bit of each of the four bytes; other bits are noise. ----
+// ---- The circuit. A plane holds one bit of each of many bytes: of the four in a word below, where
+// other bits are noise, or of 128 cards' in crypto/batch. ----
 
-using Plane = std::uint32_t;
+template <class Plane>
 struct Gf4 {
     Plane high, low;
 };
+template <class Plane>
 struct Gf16 {
-    Gf4 high, low;
+    Gf4<Plane> high, low;
 };
 
-constexpr Gf4 operator^(Gf4 a, Gf4 b) {
+template <class Plane>
+constexpr Gf4<Plane> operator^(Gf4<Plane> a, Gf4<Plane> b) {
     return {a.high ^ b.high, a.low ^ b.low};
 }
-constexpr Gf16 operator^(Gf16 a, Gf16 b) {
+template <class Plane>
+constexpr Gf16<Plane> operator^(Gf16<Plane> a, Gf16<Plane> b) {
     return {a.high ^ b.high, a.low ^ b.low};
 }
 
-constexpr Gf4 operator*(Gf4 a, Gf4 b) {
+template <class Plane>
+constexpr Gf4<Plane> operator*(Gf4<Plane> a, Gf4<Plane> b) {
     const Plane low = a.low & b.low;
     const Plane cross = (a.high ^ a.low) & (b.high ^ b.low);
     return {cross ^ low, low ^ (a.high & b.high)};
 }
-constexpr Gf4 square(Gf4 a) {
+template <class Plane>
+constexpr Gf4<Plane> square(Gf4<Plane> a) {
     return {a.high, a.high ^ a.low};
 }
-constexpr Gf4 times_w(Gf4 a) {
+template <class Plane>
+constexpr Gf4<Plane> times_w(Gf4<Plane> a) {
     return {a.high ^ a.low, a.high};
 }
 
-constexpr Gf16 operator*(Gf16 a, Gf16 b) {
-    const Gf4 low = a.low * b.low;
-    const Gf4 cross = (a.high ^ a.low) * (b.high ^ b.low);
+template <class Plane>
+constexpr Gf16<Plane> operator*(Gf16<Plane> a, Gf16<Plane> b) {
+    const Gf4<Plane> low = a.low * b.low;
+    const Gf4<Plane> cross = (a.high ^ a.low) * (b.high ^ b.low);
     return {cross ^ low, low ^ times_w(a.high * b.high)};
 }
-constexpr Gf16 square(Gf16 a) {  // (h y + l)^2 = h^2 y + (w h^2 + l^2)
-    const Gf4 high = square(a.high);
+template <class Plane>
+constexpr Gf16<Plane> square(Gf16<Plane> a) {  // (h y + l)^2 = h^2 y + (w h^2 + l^2)
+    const Gf4<Plane> high = square(a.high);
     return {high, times_w(high) ^ square(a.low)};
 }
-constexpr Gf16 times_9(Gf16 a) {
-    return a ^ Gf16 { times_w(a.high ^ a.low), times_w(times_w(a.high)) };
+template <class Plane>
+constexpr Gf16<Plane> times_9(Gf16<Plane> a) {
+    return a ^ Gf16<Plane>{times_w(a.high ^ a.low), times_w(times_w(a.high))};
 }
-constexpr Gf16 inverse(Gf16 a) {
-    const Gf4 norm = times_w(square(a.high)) ^ (a.high ^ a.low) * a.low;
-    const Gf4 inverse_norm = square(norm);  // in GF(4), x^-1 = x^2
+template <class Plane>
+constexpr Gf16<Plane> inverse(Gf16<Plane> a) {
+    const Gf4<Plane> norm = times_w(square(a.high)) ^ (a.high ^ a.low) * a.low;
+    const Gf4<Plane> inverse_norm = square(norm);  // in GF(4), x^-1 = x^2
     return {a.high * inverse_norm, (a.high ^ a.low) * inverse_norm};
 }
 
+template <class Plane>
 struct Planes {
     std::array<Plane, 8> bit;
 };
 
-constexpr Planes inverse(const Planes& x) {  // of zero: zero
-    const Gf16 high{{x.bit[7], x.bit[6]}, {x.bit[5], x.bit[4]}};
-    const Gf16 low{{x.bit[3], x.bit[2]}, {x.bit[1], x.bit[0]}};
-    const Gf16 norm = times_9(square(high)) ^ (high ^ low) * low;
-    const Gf16 inverse_norm = inverse(norm);
-    const Gf16 h = high * inverse_norm;
-    const Gf16 l = (high ^ low) * inverse_norm;
+template <class Plane>
+constexpr Planes<Plane> inverse(const Planes<Plane>& x) {  // of zero: zero
+    const Gf16<Plane> high{{x.bit[7], x.bit[6]}, {x.bit[5], x.bit[4]}};
+    const Gf16<Plane> low{{x.bit[3], x.bit[2]}, {x.bit[1], x.bit[0]}};
+    const Gf16<Plane> norm = times_9(square(high)) ^ (high ^ low) * low;
+    const Gf16<Plane> inverse_norm = inverse(norm);
+    const Gf16<Plane> h = high * inverse_norm;
+    const Gf16<Plane> l = (high ^ low) * inverse_norm;
     return {{l.low.low, l.low.high, l.high.low, l.high.high, h.low.low, h.low.high, h.high.low,
              h.high.high}};
 }
 
 /// Which planes enter each sum is known to the compiler: this is a list of XORs.
-template <Matrix columns>
-constexpr Planes map(const Planes& x) {
-    Planes out{};
+template <Matrix columns, class Plane>
+constexpr Planes<Plane> map(const Planes<Plane>& x) {
+    Planes<Plane> out{};
     [&]<std::size_t... cell>(std::index_sequence<cell...>) {
-        ((out.bit[cell / 8] ^= (columns[cell % 8] >> (cell / 8) & 1) ? x.bit[cell % 8] : 0), ...);
+        ((out.bit[cell / 8] ^= (columns[cell % 8] >> (cell / 8) & 1) ? x.bit[cell % 8] : Plane{}),
+         ...);
     }(std::make_index_sequence<64>{});
     return out;
 }
@@ -178,9 +192,9 @@ constexpr Planes map(const Planes& x) {
 constexpr std::uint32_t substitute(std::uint32_t word) {
     constexpr std::uint32_t every_byte = 0x01010101;
     const std::uint32_t moved = word ^ constant_in * every_byte;
-    Planes x{};
+    Planes<std::uint32_t> x{};
     for (unsigned i = 0; i < 8; ++i) x.bit[i] = moved >> i;
-    const Planes y = map<map_out>(inverse(map<map_in>(x)));
+    const Planes<std::uint32_t> y = map<map_out>(inverse(map<map_in>(x)));
     std::uint32_t out = affine_constant * every_byte;
     for (unsigned i = 0; i < 8; ++i) out ^= (y.bit[i] & every_byte) << i;
     return out;
