@@ -215,7 +215,8 @@ Step Tap::after_log(const ResponseApdu& answer) {
         entry.mac2 = proof_.mac2;
         const GateProfile& gate = context_.profile;
         const std::int64_t age = seconds_between(entry.when, context_.now);
-        if (entry.city == gate.city && entry.line == gate.line && entry.station == gate.station &&
+        // Only where it was torn: several gates of a station must not open for one payment.
+        if (entry.terminal == context_.sam_terminal && entry.station == gate.station &&
             entry.trip == trip_of(gate.mode) && age >= 0 && age <= gate.proof_opens_seconds) {
             paid_here_ = entry;
         }

@@ -37,8 +37,12 @@ FareRules random_rules() {
     const int lines = *rc::gen::inRange(1, 5);
     for (int l = 1; l <= lines; ++l) {
         FareRules::Line line{LineCode{static_cast<std::uint16_t>(l)}, {}};
-        const auto stations =
-            *rc::gen::unique<std::vector<std::uint16_t>>(rc::gen::inRange<std::uint16_t>(1, 13));
+        const auto drawn = *rc::gen::container<std::vector<std::uint16_t>>(
+            12, rc::gen::inRange<std::uint16_t>(1, 13));
+        std::vector<std::uint16_t> stations;  // a line stops once at each
+        for (const std::uint16_t station : drawn) {
+            if (std::ranges::find(stations, station) == stations.end()) stations.push_back(station);
+        }
         std::uint32_t metres = 0;
         for (const std::uint16_t station : stations) {
             line.stops.push_back({StationCode{station}, metres});
