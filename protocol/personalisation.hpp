@@ -175,7 +175,7 @@ struct FileDefinition {
 };
 
 /// The transit application's files, in the order they are made. docs/card_commands.md, 3.
-constexpr std::array transit_files{
+inline constexpr std::array transit_files{
     FileDefinition{FileIdentifier{0x0015}, FileType::transparent, sfi_public_info, Access::anyone,
                    Access::maintenance_mac, 1, PublicInfo::size},
     FileDefinition{FileIdentifier{0x0016}, FileType::transparent, sfi_holder, Access::pin,
@@ -191,13 +191,13 @@ constexpr std::array transit_files{
 };
 /// A SAM's files in its MF: serial10 version1 type1 set1 FCI1, and the terminal number.
 /// domain.md 1.12.
-constexpr std::array sam_master_files{
+inline constexpr std::array sam_master_files{
     FileDefinition{FileIdentifier{0x0015}, FileType::transparent, sam_sfi_serial, Access::anyone,
                    Access::maintenance_mac, 1, 14},
     FileDefinition{FileIdentifier{0x0016}, FileType::transparent, sam_sfi_terminal, Access::anyone,
                    Access::maintenance_mac, 1, 6},
 };
-constexpr std::array sam_application_files{
+inline constexpr std::array sam_application_files{
     FileDefinition{FileIdentifier{0x0017}, FileType::transparent, sam_sfi_application,
                    Access::anyone, Access::maintenance_mac, 1, SamApplicationInfo::size},
 };

@@ -1,0 +1,110 @@
+#include "firmware/os/keys.hpp"
+
+namespace firmware {
+
+using protocol::fail;
+
+namespace {
+
+constexpr std::size_t header_size = 7;  // owner usage index version suite tries limit
+constexpr std::size_t stored_size_max = header_size + key_value_size_max;
+
+[[nodiscard]] ObjectId object(KeySlot slot) {
+    return ObjectId{static_cast<std::uint16_t>(objects::key_first + slot.value())};
+}
+[[nodiscard]] ObjectId counter(KeySlot slot) {
+    return ObjectId{static_cast<std::uint16_t>(objects::key_tries_first + slot.value())};
+}
+
+template <class Wanted>
+[[nodiscard]] Outcome<KeySlot> search(const Store& store, Wanted wanted) {
+    for (std::uint8_t i = 0; i < objects::key_slot_count; ++i) {
+        if (!store.contains(object(KeySlot{i}))) continue;
+        crypto::SecretBytes<stored_size_max> stored;
+        ONECARD_CHECK(store.read(object(KeySlot{i}), stored.bytes()));
+        if (wanted(Bytes{stored.bytes()}.first(header_size))) return KeySlot{i};
+    }
+    return fail(StatusWord::referenced_data_not_found);
+}
+
+}  // namespace
+
+Outcome<KeySlot> KeyRing::find(FileHandle owner, KeyUsage usage, KeyIndex index) const {
+    return search(*store_, [&](Bytes header) {
+        return header[0] == owner.value() && header[1] == static_cast<std::uint8_t>(usage) &&
+               header[2] == index.value();
+    });
+}
+
+Outcome<KeySlot> KeyRing::find(FileHandle owner, KeyUsage usage, KeyVersion version,
+                               protocol::Suite suite) const {
+    return search(*store_, [&](Bytes header) {
+        return header[0] == owner.value() && header[1] == static_cast<std::uint8_t>(usage) &&
+               header[3] == version.value() && header[4] == static_cast<std::uint8_t>(suite);
+    });
+}
+
+Outcome<Key> KeyRing::load(KeySlot slot) const {
+    crypto::SecretBytes<stored_size_max> stored;
+    ONECARD_TRY(size, store_->read(object(slot), stored.bytes()));
+    if (size < header_size) return fail(StatusWord::memory_failure);
+    const auto from = stored.bytes();
+    Key key;
+    key.owner = FileHandle{from[0]};
+    key.usage = static_cast<KeyUsage>(from[1]);
+    key.index = KeyIndex{from[2]};
+    key.version = KeyVersion{from[3]};
+    key.suite = from[4];
+    key.tries_max = from[5];
+    key.limit = from[6];
+    key.size = static_cast<std::uint8_t>(size - header_size);
+    std::ranges::copy(Bytes{from}.subspan(header_size, key.size), key.value.bytes().begin());
+    return key;
+}
+
+Outcome<void> KeyRing::write(Transaction& change, const Key& key, std::uint8_t used) const {
+    auto slot = find(key.owner, key.usage, key.index);
+    if (!slot && slot.error() != StatusWord::referenced_data_not_found) return fail(slot.error());
+    for (std::uint8_t i = 0; !slot && i < objects::key_slot_count; ++i) {
+        if (!store_->contains(object(KeySlot{i}))) slot = KeySlot{i};
+    }
+    if (!slot) return fail(StatusWord::not_enough_memory);
+    crypto::SecretBytes<stored_size_max> stored;
+    protocol::ByteWriter out{stored.bytes()};
+    out.put_u8(key.owner.value())
+        .put_u8(static_cast<std::uint8_t>(key.usage))
+        .put_u8(key.index.value())
+        .put_u8(key.version.value())
+        .put_u8(key.suite)
+        .put_u8(key.tries_max)
+        .put_u8(key.limit)
+        .put(key.bytes());
+    ONECARD_CHECK(change.put_masked(object(*slot), out.written()));
+    return change.reset_counter(counter(*slot), used);
+}
+
+Outcome<std::uint8_t> KeyRing::tries_left(KeySlot slot, const Key& key) const {
+    ONECARD_TRY(used, store_->counter(counter(slot)));
+    return static_cast<std::uint8_t>(used < key.tries_max ? key.tries_max - used : 0);
+}
+
+Outcome<bool> KeyRing::matches(KeySlot slot, const Key& key, Bytes expected, Bytes received) const {
+    return take_try_and_compare(*store_, counter(slot), key.tries_max, expected, received);
+}
+
+Outcome<void> KeyRing::give_back(Transaction& change, KeySlot slot) const {
+    return change.reset_counter(counter(slot));
+}
+
+Outcome<bool> take_try_and_compare(Store& store, ObjectId tries, std::uint8_t tries_max,
+                                   Bytes expected, Bytes received) {
+    ONECARD_TRY(used, store.counter(tries));
+    if (used >= tries_max) return fail(StatusWord::authentication_blocked);
+    ONECARD_TRY(now_used, store.tick(tries));
+    if (now_used <= used) return fail(StatusWord::no_precise_diagnosis);  // the try was not taken
+    if (!crypto::equal_constant_time(expected, received)) return false;
+    // Once more, the other way round: a single skipped branch must not be enough.
+    return crypto::equal_constant_time(received, expected);
+}
+
+}  // namespace firmware

@@ -1,0 +1,183 @@
+#include "firmware/os/commands.hpp"
+#include "firmware/os/pin.hpp"
+
+namespace firmware::commands {
+
+using protocol::administrative_key_index;
+using protocol::fail;
+
+namespace {
+
+constexpr std::size_t cryptogram_size = 8;
+
+struct FoundKey {
+    KeySlot slot;
+    Key key;
+};
+[[nodiscard]] Outcome<FoundKey> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
+    ONECARD_TRY(slot, card.keys.find(card.session.directory, usage, index));
+    ONECARD_TRY(key, card.keys.load(slot));
+    return FoundKey{slot, std::move(key)};
+}
+
+/// Compares with the PIN of the application. 63Cx with the tries left when it is another.
+[[nodiscard]] Outcome<void> check_pin(Context& card, FoundKey& pin, Bytes presented) {
+    card.session.rights &= static_cast<std::uint8_t>(~right::pin);
+    ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+    const auto wrong = protocol::tries_left(left > 0 ? left - 1U : 0U);
+    // Sizes are compared as part of the secret: both are padded to the longest.
+    const PaddedPin stored{pin.key.bytes()};
+    const PaddedPin offered{presented};
+    return card.prove(pin.slot, pin.key, stored.bytes(), offered.bytes(), wrong);
+}
+
+[[nodiscard]] Outcome<void> store_new_pin(Context& card, const Key& old, Bytes digits) {
+    ONECARD_TRY(value, parse_pin(digits));
+    Key fresh;
+    fresh.owner = old.owner;
+    fresh.usage = KeyUsage::pin;
+    fresh.index = old.index;
+    fresh.tries_max = old.tries_max;
+    fresh.size = static_cast<std::uint8_t>(value.size());
+    std::ranges::copy(value, fresh.value.bytes().begin());
+    return card.keys.write(card.change, fresh);
+}
+
+/// 80 5E 01 00: old FF new. domain.md 1.1.
+[[nodiscard]] Outcome<void> change_pin(Context& card, const Request& request) {
+    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    const auto separator = std::ranges::find(request.data, std::uint8_t{0xFF});
+    const auto old_size = static_cast<std::size_t>(separator - request.data.begin());
+    if (old_size + 1 >= request.data.size()) return fail(StatusWord::incorrect_data);
+    ONECARD_CHECK(parse_pin(request.data.subspan(old_size + 1)));
+    ONECARD_CHECK(check_pin(card, pin, request.data.first(old_size)));
+    return store_new_pin(card, pin.key, request.data.subspan(old_size + 1));
+}
+
+/// 80 5E 00 00: new MAC4 under the reload key. domain.md 1.1.
+[[nodiscard]] Outcome<void> reload_pin(Context& card, const Request& request) {
+    if (request.data.size() < 4) return fail(StatusWord::wrong_length);
+    const Bytes digits = request.data.first(request.data.size() - 4);
+    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(reload, find_key(card, KeyUsage::pin_reload, administrative_key_index));
+    const auto expected = crypto::purse::reload_pin_mac(reload.key.purse_key(), digits);
+    ONECARD_CHECK(card.prove(reload.slot, reload.key, expected, request.data.last(4),
+                             StatusWord::secure_messaging_wrong));
+    return store_new_pin(card, pin.key, digits);
+}
+
+[[nodiscard]] Outcome<void> set_directory_state(Context& card, FileState state) {
+    ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, state));
+    card.session.directory_state = state;
+    return {};
+}
+
+}  // namespace
+
+Outcome<void> get_challenge(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    const auto le = request.apdu.le();
+    if (!request.data.empty() || !le || (*le != 4 && *le != 8)) {
+        return fail(StatusWord::wrong_length);
+    }
+    CardChallenge challenge{.is_eight = *le == 8};
+    const auto random = MutableBytes{challenge.bytes}.first(*le);
+    card.random.fill(random);
+    card.answer.put(random);
+    card.session.challenge = challenge;
+    card.session.personalisation.reset();
+    return {};
+}
+
+Outcome<void> external_authenticate(Context& card, const Request& request) {
+    ONECARD_TRY(chip, read_chip_info(card.store));
+    if (chip.life_cycle != protocol::LifeCycle::active) return open_session(card, request);
+    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.size() == cryptogram_size, StatusWord::wrong_length));
+    if (!request.challenge) return fail(StatusWord::no_challenge);
+    ONECARD_TRY(control, find_key(card, KeyUsage::control, KeyIndex{request.p2()}));
+    card.session.rights &= static_cast<std::uint8_t>(~right::control_key);
+    const auto expected = crypto::purse::authentication_cryptogram(
+        control.key.purse_key(), crypto::purse::Challenge{request.challenge->bytes});
+    ONECARD_TRY(left, card.keys.tries_left(control.slot, control.key));
+    ONECARD_CHECK(card.prove(control.slot, control.key, expected, request.data,
+                             protocol::tries_left(left > 0 ? left - 1U : 0U)));
+    card.session.rights |= right::control_key;
+    return {};
+}
+
+Outcome<void> internal_authenticate(Context& card, const Request& request) {
+    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.size() == cryptogram_size, StatusWord::wrong_length));
+    ONECARD_TRY(key, card.key(KeyUsage::internal_authentication, KeyIndex{request.p2()}));
+    std::array<std::uint8_t, 8> source{};
+    std::ranges::copy(request.data, source.begin());
+    card.answer.put(crypto::purse::authentication_cryptogram(key.purse_key(),
+                                                             crypto::purse::Challenge{source}));
+    return {};
+}
+
+Outcome<void> verify_pin(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    if (request.data.empty()) {  // ISO/IEC 7816-4:2005, 7.5.6: asks how many tries are left
+        ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+        return fail(left == 0 ? StatusWord::authentication_blocked : protocol::tries_left(left));
+    }
+    ONECARD_CHECK(refuse_unless(request.data.size() <= 8, StatusWord::wrong_length));
+    ONECARD_CHECK(check_pin(card, pin, strip_filling(request.data)));
+    card.session.rights |= right::pin;
+    return {};
+}
+
+Outcome<void> change_or_reload_pin(Context& card, const Request& request) {
+    if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    if (request.p1() == 0x01) return change_pin(card, request);
+    if (request.p1() == 0x00) return reload_pin(card, request);
+    return fail(StatusWord::incorrect_p1_p2);
+}
+
+Outcome<void> unblock_pin(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+    if (left != 0) return fail(StatusWord::conditions_not_satisfied);
+    crypto::SecretBytes<32> text;
+    if (request.data.size() > text.size) return fail(StatusWord::wrong_length);
+    const auto enciphered = text.bytes().first(request.data.size());
+    std::ranges::copy(request.data, enciphered.begin());
+    const auto digits = crypto::purse::decipher(*request.cipher_key, enciphered);
+    if (!digits) return fail(StatusWord::incorrect_data);
+    return store_new_pin(card, pin.key, *digits);
+}
+
+Outcome<void> block_application(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() > 1) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
+    // The MF's lock key is the card's: it must not pass for an application's.
+    if (card.session.directory == master_file) return fail(StatusWord::conditions_not_satisfied);
+    return set_directory_state(card,
+                               request.p2() == 1 ? FileState::terminated : FileState::deactivated);
+}
+
+Outcome<void> unblock_application(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
+    switch (card.session.directory_state) {
+        case FileState::active: return fail(StatusWord::conditions_not_satisfied);
+        case FileState::terminated: return fail(StatusWord::application_permanently_blocked);
+        case FileState::deactivated: break;
+    }
+    return set_directory_state(card, FileState::active);
+}
+
+Outcome<void> block_card(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
+    if (card.session.directory != master_file) return fail(StatusWord::conditions_not_satisfied);
+    ONECARD_TRY(chip, read_chip_info(card.store));
+    chip.life_cycle = protocol::LifeCycle::blocked;
+    return stage_chip_info(card.change, chip);
+}
+
+}  // namespace firmware::commands

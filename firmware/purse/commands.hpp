@@ -1,0 +1,14 @@
+#pragma once
+// The electronic purse. domain.md 1.1 to 1.6; docs/card_commands.md, 6.
+#include "firmware/os/context.hpp"
+
+namespace firmware::purse {
+
+Outcome<void> get_balance(Context&, const Request&);
+Outcome<void> initialise(Context&, const Request&);
+Outcome<void> credit(Context&, const Request&);
+Outcome<void> update_capp_cache(Context&, const Request&);
+Outcome<void> debit(Context&, const Request&);
+Outcome<void> prove(Context&, const Request&);
+
+}  // namespace firmware::purse

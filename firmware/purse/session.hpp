@@ -1,0 +1,53 @@
+#pragma once
+// The transaction that INITIALIZE opens and only its own next command continues. domain.md 1.6.
+#include <optional>
+
+#include "firmware/kernel/file_system.hpp"
+#include "protocol/purse.hpp"
+
+namespace firmware::purse {
+
+//                   INITIALIZE..  UPDATE CAPP   CREDIT  DEBIT   anything else, any refusal
+//  idle             load          -             -       -       idle
+//  load             load          -             idle    -       idle
+//  purchase         purchase      -             -       idle    idle
+//  capp_purchase    capp_purchase capp_purchase -       idle    idle
+enum class State : std::uint8_t { idle, load, purchase, capp_purchase };
+
+/// Records that will be written together with the debit.
+class CappCache {
+public:
+    static constexpr std::size_t capacity = 256;
+    static constexpr std::size_t entry_count_max = 4;
+    struct Entry {
+        FileHandle file{0};
+        std::uint8_t record = 0;  ///< 0: append
+        std::uint16_t offset = 0;
+        std::uint8_t size = 0;
+    };
+    /// Replaces the entry for the same file and record. False when there is no room.
+    [[nodiscard]] bool put(FileHandle file, std::uint8_t record, Bytes data);
+    [[nodiscard]] std::span<const Entry> entries() const {
+        return std::span{entries_}.first(count_);
+    }
+    [[nodiscard]] Bytes data(const Entry& entry) const {
+        return Bytes{bytes_}.subspan(entry.offset, entry.size);
+    }
+
+private:
+    std::array<Entry, entry_count_max> entries_{};
+    std::array<std::uint8_t, capacity> bytes_{};
+    std::uint16_t used_ = 0;
+    std::uint8_t count_ = 0;
+};
+
+struct Session {
+    State state = State::idle;
+    protocol::KeyIndex key{};
+    protocol::Money amount{};
+    protocol::TerminalNumber terminal{};
+    protocol::CardRandom random{};
+    CappCache cache{};
+};
+
+}  // namespace firmware::purse

@@ -1,0 +1,77 @@
+#include "firmware/purse/state.hpp"
+
+namespace firmware::purse {
+
+using protocol::ByteReader;
+using protocol::ByteWriter;
+using protocol::StatusWord;
+
+namespace {
+
+constexpr std::size_t proof_size = 9;
+
+void put(ByteWriter& out, const Proof& proof) {
+    out.put_u8(proof.type).put(proof.mac).put(proof.tac);
+}
+
+[[nodiscard]] Proof read_proof(std::span<const std::uint8_t, proof_size> bytes) {
+    Proof proof{.type = bytes[0]};
+    std::ranges::copy(bytes.subspan<1, 4>(), proof.mac.begin());
+    std::ranges::copy(bytes.subspan<5, 4>(), proof.tac.begin());
+    return proof;
+}
+
+template <std::size_t size>
+[[nodiscard]] Outcome<std::array<std::uint8_t, size>> load(const Store& store, ObjectId id) {
+    std::array<std::uint8_t, size> bytes{};
+    ONECARD_TRY(stored, store.read(id, bytes));
+    if (stored != size) return protocol::fail(StatusWord::memory_failure);
+    return bytes;
+}
+
+}  // namespace
+
+Outcome<OfflineState> load_offline(const Store& store, std::uint8_t instance) {
+    ONECARD_TRY(stored,
+                load<OfflineState::size>(store, objects::state(instance, OfflineState::object)));
+    const std::span<const std::uint8_t, OfflineState::size> bytes{stored};
+    const auto balance = static_cast<std::uint32_t>(protocol::read_big_endian(bytes.first<4>()));
+    return OfflineState{
+        .balance = Money::from_fen(balance),
+        .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.subspan<4, 2>())),
+        .proof = read_proof(bytes.last<proof_size>())};
+}
+
+Outcome<OnlineState> load_online(const Store& store, std::uint8_t instance) {
+    ONECARD_TRY(stored,
+                load<OnlineState::size>(store, objects::state(instance, OnlineState::object)));
+    const std::span<const std::uint8_t, OnlineState::size> bytes{stored};
+    return OnlineState{
+        .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.first<2>())),
+        .overdraft_limit_fen =
+            static_cast<std::uint32_t>(protocol::read_big_endian(bytes.subspan<2, 3>())),
+        .proof = read_proof(bytes.last<proof_size>())};
+}
+
+Outcome<void> stage(Transaction& change, std::uint8_t instance, const OfflineState& state) {
+    std::array<std::uint8_t, OfflineState::size> bytes{};
+    ByteWriter out{bytes};
+    out.put_u32(state.balance.fen()).put_u16(state.counter);
+    put(out, state.proof);
+    return change.put(objects::state(instance, OfflineState::object), bytes);
+}
+
+Outcome<void> stage(Transaction& change, std::uint8_t instance, const OnlineState& state) {
+    std::array<std::uint8_t, OnlineState::size> bytes{};
+    ByteWriter out{bytes};
+    out.put_u16(state.counter).put_u24(state.overdraft_limit_fen);
+    put(out, state.proof);
+    return change.put(objects::state(instance, OnlineState::object), bytes);
+}
+
+Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {
+    ONECARD_CHECK(stage(change, instance, OfflineState{}));
+    return stage(change, instance, OnlineState{});
+}
+
+}  // namespace firmware::purse

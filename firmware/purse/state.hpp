@@ -1,0 +1,40 @@
+#pragma once
+// What the purse keeps in NVM. Two objects, so that a debit programs only the first.
+#include "firmware/os/objects.hpp"
+#include "protocol/purse.hpp"
+
+namespace firmware::purse {
+
+using protocol::Mac;
+using protocol::Money;
+
+/// The last transaction of its kind, for GET TRANSACTION PROVE. Its counter is the one before.
+struct Proof {
+    std::uint8_t type = 0;  ///< a TransactionType; 00: none yet
+    Mac mac{};
+    Mac tac{};
+};
+
+struct OfflineState {  // balance4 offlineSeq2 TT1 MAC2(4) TAC4
+    Money balance{};
+    std::uint16_t counter = 0;  ///< of the next transaction
+    Proof proof{};
+    static constexpr std::uint8_t object = 0;
+    static constexpr std::size_t size = 15;
+};
+struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
+    std::uint16_t counter = 0;
+    std::uint32_t overdraft_limit_fen = 0;
+    Proof proof{};
+    static constexpr std::uint8_t object = 1;
+    static constexpr std::size_t size = 14;
+};
+
+[[nodiscard]] Outcome<OfflineState> load_offline(const Store&, std::uint8_t instance);
+[[nodiscard]] Outcome<OnlineState> load_online(const Store&, std::uint8_t instance);
+[[nodiscard]] Outcome<void> stage(Transaction&, std::uint8_t instance, const OfflineState&);
+[[nodiscard]] Outcome<void> stage(Transaction&, std::uint8_t instance, const OnlineState&);
+/// An empty purse.
+[[nodiscard]] Outcome<void> stage_new(Transaction&, std::uint8_t instance);
+
+}  // namespace firmware::purse

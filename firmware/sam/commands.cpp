@@ -1,0 +1,150 @@
+#include "firmware/sam/commands.hpp"
+
+#include <utility>
+
+namespace firmware::sam {
+
+using crypto::purse::Factor;
+using crypto::purse::PurseKey;
+using protocol::fail;
+using protocol::SamPurchaseData;
+using protocol::TransactionType;
+
+namespace {
+
+constexpr std::uint8_t sequence_object = 0;   ///< the first number not yet reserved, 4 bytes
+constexpr std::uint32_t sequence_block = 32;  ///< numbers reserved by one commit
+constexpr std::uint32_t sequence_last = 0xFFFFFFFF;
+constexpr std::size_t factor_size = 8;
+
+[[nodiscard]] Outcome<void> stage_sequence(Transaction& change, ObjectId id, std::uint32_t next) {
+    std::array<std::uint8_t, 4> bytes{};
+    protocol::ByteWriter{bytes}.put_u32(next);
+    return change.put(id, bytes);
+}
+
+/// S1. A number leaves the SAM only when NVM says that it is taken: reserved before, by an earlier
+/// commit, or by one made here.
+[[nodiscard]] Outcome<protocol::TerminalSequence> take_sequence(Context& card) {
+    Session& session = card.session.sam;
+    if (session.next_sequence == session.reserved_end) {
+        std::array<std::uint8_t, 4> stored{};
+        ONECARD_TRY(size, card.store.read(card.state(sequence_object), stored));
+        if (size != stored.size()) return fail(StatusWord::memory_failure);
+        const auto first = static_cast<std::uint32_t>(
+            protocol::read_big_endian(std::span<const std::uint8_t, 4>{stored}));
+        const std::uint32_t count = std::min(sequence_block, sequence_last - first);
+        if (count == 0) return fail(StatusWord::counter_exhausted);
+        ONECARD_CHECK(stage_sequence(card.change, card.state(sequence_object), first + count));
+        ONECARD_CHECK(card.store.commit(card.change, Urgency::tap));
+        session.next_sequence = first;
+        session.reserved_end = first + count;
+    }
+    return protocol::TerminalSequence{session.next_sequence++};
+}
+
+[[nodiscard]] Outcome<protocol::TerminalNumber> terminal_number(const Context& card) {
+    ONECARD_TRY(file, card.short_file(protocol::sam_sfi_terminal));
+    std::array<std::uint8_t, 6> number{};
+    ONECARD_TRY(size, card.files.read_binary(file, firmware::Access::internal(), 0, number));
+    if (size != number.size()) return fail(StatusWord::memory_failure);
+    return protocol::TerminalNumber{number};
+}
+
+[[nodiscard]] bool is_purchase(TransactionType type) {
+    return type == TransactionType::purchase || type == TransactionType::capp_purchase ||
+           type == TransactionType::deposit_purchase;
+}
+
+/// Card first, issuer last; the derivation takes them last to first. domain.md 1.10.
+[[nodiscard]] PurseKey derive(const PurseKey& master, Bytes factors) {
+    PurseKey key = master.duplicate();
+    for (std::size_t end = factors.size(); end >= factor_size; end -= factor_size) {
+        std::array<std::uint8_t, factor_size> factor{};
+        std::ranges::copy(factors.subspan(end - factor_size, factor_size), factor.begin());
+        key = crypto::purse::diversify(key, Factor{factor});
+    }
+    return key;
+}
+
+/// The command that a delegated key may sign: challenge8, APPLICATION BLOCK, padding.
+[[nodiscard]] bool is_application_block(Bytes data) {
+    constexpr std::array<std::uint8_t, 3> begin{0x84, 0x1E, 0x00};
+    if (data.size() != 16 || !std::ranges::equal(data.subspan(8, 3), begin)) return false;
+    if (data[11] > 0x01 || data[12] != 0x04 || data[13] != 0x80) return false;
+    return data[14] == 0x00 && data[15] == 0x00;
+}
+
+}  // namespace
+
+Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {
+    return stage_sequence(change, objects::state(instance, sequence_object), 1);
+}
+
+Outcome<void> initialise_purchase(Context& card, const Request& request) {
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_PARSE(data, SamPurchaseData::parse(request.data));
+    if (!is_purchase(data.type)) return fail(StatusWord::incorrect_data);
+    const auto slot = card.keys.find(card.session.directory, KeyUsage::sam_purchase,
+                                     data.key_version, data.suite);
+    if (!slot) return fail(StatusWord::key_index_not_supported);
+    ONECARD_TRY(master, card.keys.load(*slot));
+    ONECARD_TRY(terminal, terminal_number(card));
+    ONECARD_TRY(sequence, take_sequence(card));
+    const PurseKey purchase_key = crypto::purse::diversify(
+        crypto::purse::diversify(master.purse_key(), Factor{data.issuer_factor}),
+        Factor{data.card_factor});
+    const auto process_key =
+        crypto::purse::offline_process_key(purchase_key, data.random, data.counter, sequence);
+    const auto mac1 = crypto::purse::purse_mac(
+        process_key, protocol::purchase_mac1_input(data.amount, data.type, terminal, data.when));
+    const auto mac2 =
+        crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(data.amount));
+    card.session.sam.expected_mac2.emplace(mac2);
+    card.answer.put_u32(sequence.value()).put(mac1);
+    return {};
+}
+
+Outcome<void> credit_purchase(Context& card, const Request& request) {
+    const auto expected = std::exchange(card.session.sam.expected_mac2, std::nullopt);
+    if (!expected) return fail(StatusWord::command_not_allowed_in_state);
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(refuse_unless(request.data.size() == 4, StatusWord::wrong_length));
+    if (!crypto::equal_constant_time(expected->bytes(), request.data)) {
+        return fail(StatusWord::mac_wrong);
+    }
+    return {};
+}
+
+Outcome<void> prepare_delegated(Context& card, const Request& request) {
+    const unsigned levels = request.p1() >> 5;
+    if (levels > 3) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_CHECK(
+        refuse_unless(request.data.size() == levels * factor_size, StatusWord::wrong_length));
+    const auto slot =
+        card.keys.find(card.session.directory, KeyUsage::sam_delegated_mac, KeyIndex{request.p2()});
+    if (!slot) return fail(StatusWord::key_index_not_supported);
+    ONECARD_TRY(master, card.keys.load(*slot));
+    if (master.limit != request.p1()) return fail(StatusWord::conditions_not_satisfied);
+    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data));
+    return {};
+}
+
+Outcome<void> compute_delegated(Context& card, const Request& request) {
+    constexpr std::uint8_t mac_with_starting_value = 0x05;  // domain.md 1.12
+    const auto key = std::exchange(card.session.sam.delegated, std::nullopt);
+    if (!key) return fail(StatusWord::command_not_allowed_in_state);
+    if (request.p1() != mac_with_starting_value || request.p2() != 0) {
+        return fail(StatusWord::incorrect_p1_p2);
+    }
+    if (!is_application_block(request.data)) return fail(StatusWord::conditions_not_satisfied);
+    std::array<std::uint8_t, 8> challenge{};
+    std::ranges::copy(request.data.first(8), challenge.begin());
+    crypto::purse::CommandHeader header{};
+    std::ranges::copy(request.data.subspan(8, header.size()), header.begin());
+    card.answer.put(
+        crypto::purse::secure_messaging_mac(*key, crypto::purse::Challenge{challenge}, header, {}));
+    return {};
+}
+
+}  // namespace firmware::sam
