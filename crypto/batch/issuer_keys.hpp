@@ -24,9 +24,9 @@ enum class KeyPurpose : std::uint8_t {
 /// The key of one issuing city, AFTER the first level of diversification (by the issuer's factor):
 /// the second level, by the card's factor, is this engine's work.
 struct IssuerKeyName {
-    protocol::IssuerId issuer;
+    protocol::IssuerId issuer{};
     KeyPurpose purpose = KeyPurpose::tac;
-    protocol::KeyVersion version;
+    protocol::KeyVersion version{};
     protocol::Suite suite = protocol::Suite::sm4;
     friend auto operator<=>(const IssuerKeyName&, const IssuerKeyName&) = default;
 };
