@@ -149,7 +149,8 @@ struct HttpServer::State {
                                     Stopper& stopper, const std::string& peer);
     asio::awaitable<bool> read_request(TlsStream& stream, boost::beast::flat_buffer& buffer,
                                        Parser& parser, const std::string& peer);
-    asio::awaitable<HttpResponse> run_handler(HttpRequest request, const std::string& peer);
+    HttpResponse guarded(const HttpRequest& request, const std::string& peer);
+    asio::awaitable<HttpResponse> run_handler(const HttpRequest& request, const std::string& peer);
     asio::awaitable<bool> respond(TlsStream& stream, HttpResponse response, unsigned version,
                                   bool keep_alive, std::chrono::milliseconds limit,
                                   const std::string& peer);
@@ -283,24 +284,33 @@ asio::awaitable<bool> HttpServer::State::read_request(TlsStream& stream,
     co_return false;
 }
 
-/// On a worker; the coroutine comes back to the network thread.
-asio::awaitable<HttpResponse> HttpServer::State::run_handler(HttpRequest request,
+/// On a worker's thread.
+HttpResponse HttpServer::State::guarded(const HttpRequest& request, const std::string& peer) {
+    std::string problem = "not a std::exception";
+    try {
+        return handler(request);
+    } catch (const std::exception& thrown) {
+        problem = thrown.what();
+    } catch (...) {
+    }
+    report(ServerEventKind::handler_threw, peer, problem);
+    return HttpResponse::refusal(500, "internal_error", "the server's log has the reason");
+}
+
+/// Suspends on the network thread, computes on a worker, resumes on the network thread.
+asio::awaitable<HttpResponse> HttpServer::State::run_handler(const HttpRequest& request,
                                                              const std::string& peer) {
-    co_return co_await asio::co_spawn(
-        workers,
-        [this, request = std::move(request), &peer]() -> asio::awaitable<HttpResponse> {
-            std::string problem = "not a std::exception";
-            try {
-                co_return handler(request);
-            } catch (const std::exception& thrown) {
-                problem = thrown.what();
-            } catch (...) {
-            }
-            report(ServerEventKind::handler_threw, peer, problem);
-            co_return HttpResponse::refusal(500, "internal_error",
-                                            "the server's log has the reason");
+    HttpResponse response;
+    co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(
+        [&](auto resume) {
+            asio::post(workers, [this, &request, &peer, &response, resume = std::move(resume),
+                                 busy = asio::make_work_guard(io)]() mutable {
+                response = guarded(request, peer);
+                asio::post(io, std::move(resume));
+            });
         },
         asio::use_awaitable);
+    co_return response;
 }
 
 /// True: sent, and the connection stays.

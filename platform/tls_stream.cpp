@@ -10,7 +10,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr std::size_t linger_size_max = 256 * 1024;
+constexpr std::size_t linger_size_max = 4 * 1024 * 1024;
 
 auto into(error_code& error) {
     return asio::redirect_error(asio::use_awaitable, error);
