@@ -13,7 +13,7 @@ inline constexpr std::uint8_t initial_permutation[64] = {
 
 /// E takes bits 32 1 2 3 4 5, 4 5 6 7 8 9, ...: S-box s (from 0) reads bits 4s .. 4s+5 of 32,
 /// cyclically.
-constexpr unsigned expansion(unsigned sbox, unsigned input) {
+consteval unsigned expansion(unsigned sbox, unsigned input) {
     return (4 * sbox + input + 31) % 32;
 }
 

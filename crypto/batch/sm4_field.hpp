@@ -24,7 +24,8 @@ consteval std::uint8_t parity(unsigned x) {
 
 consteval std::uint8_t apply(const Matrix& matrix, std::uint8_t x) {
     unsigned out = 0;
-    for (unsigned i = 0; i < 8; ++i) out |= static_cast<unsigned>(parity(matrix.row[i] & x)) << i;
+    for (unsigned i = 0; i < 8; ++i)
+        out |= static_cast<unsigned>(parity(static_cast<unsigned>(matrix.row[i] & x))) << i;
     return static_cast<std::uint8_t>(out);
 }
 
@@ -66,9 +67,9 @@ consteval Matrix invert(const Matrix& matrix) {
     return from_columns(column);
 }
 
-consteval std::uint8_t multiply(std::uint8_t a, std::uint8_t b, unsigned polynomial) {
+consteval std::uint8_t multiply(unsigned a, unsigned b, unsigned polynomial) {
     unsigned product = 0;
-    for (unsigned i = 0; i < 8; ++i) product ^= (b >> i & 1U) * (static_cast<unsigned>(a) << i);
+    for (unsigned i = 0; i < 8; ++i) product ^= (b >> i & 1U) * (a << i);
     for (unsigned i = 15; i >= 8; --i) product ^= (product >> i & 1U) * (polynomial << (i - 8));
     return static_cast<std::uint8_t>(product);
 }
@@ -88,7 +89,7 @@ consteval Matrix to_aes_field() {
         std::uint8_t power[9]{1};
         std::uint8_t value = 1;
         for (unsigned i = 1; i <= 8; ++i) {
-            power[i] = multiply(power[i - 1], static_cast<std::uint8_t>(root), aes_polynomial);
+            power[i] = multiply(power[i - 1], root, aes_polynomial);
             if (field_polynomial >> i & 1) value ^= power[i];
         }
         if (value != 0) continue;
