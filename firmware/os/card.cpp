@@ -130,6 +130,9 @@ constexpr std::size_t mac_size = 4;
     Request request{.apdu = *parsed, .data = parsed->data(), .challenge = challenge};
     ONECARD_CHECK(check_protection(card, *command, request));
     ONECARD_CHECK(command->run(card, request));
+    if (request.with_mac && card.session.personalisation) {
+        ++card.session.personalisation->command_number;
+    }
     return command->urgency;
 }
 

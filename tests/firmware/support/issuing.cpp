@@ -1,0 +1,240 @@
+#include "tests/firmware/support/issuing.hpp"
+
+#include <stdexcept>
+
+#include "tests/protocol/hex.hpp"
+
+namespace tests {
+
+using crypto::purse::PersonalisationSession;
+using protocol::KeyIndex;
+using protocol::KeyUsage;
+using protocol::ShortCommand;
+
+namespace {
+
+void require(bool condition, const char* what) {
+    if (!condition) throw std::runtime_error{what};
+}
+
+}  // namespace
+
+const protocol::IssuerId issuer{{0x31, 0x04, 0, 0, 0, 0, 0, 0x01}};
+const protocol::CardNumber card_number{{0x03, 0x10, 0x41, 0, 0, 0, 0x12, 0x34, 0x56, 0x78}};
+const protocol::TerminalNumber terminal{{0x00, 0x00, 0x01, 0x00, 0x00, 0x50}};
+
+Chip::Chip(std::string_view label, std::uint64_t seed, std::uint16_t pages)
+    : seed_{seed},
+      label_{label},
+      flash_{std::make_unique<TearingFlash>(pages)},
+      random_{std::make_unique<crypto::SeededRandom>(seed, label)} {}
+
+void Chip::manufacture(const protocol::ChipSerial& serial, Suite suite) {
+    const auto key = crypto::purse::transport_key(transport_master(suite), serial);
+    require(firmware::Card::manufacture(*flash_, *random_, serial, key, key_version).has_value(),
+            "a chip cannot be made");
+    power_on();
+}
+
+void Chip::power_on() {
+    flash_->reboot();
+    card_ = std::make_unique<firmware::Card>(*flash_, *random_);
+    require(card_->reset().has_value(), "the chip is mute");
+}
+
+Answer Chip::send(Bytes command) {
+    std::array<std::uint8_t, protocol::short_response_size_max> response{};
+    const std::size_t size = card_->process(command, response);
+    const auto parsed = protocol::ResponseApdu::parse(Bytes{response}.first(size));
+    require(parsed.has_value(), "a response of fewer than two bytes");
+    return {{parsed->data().begin(), parsed->data().end()}, parsed->status()};
+}
+
+std::vector<std::uint8_t> Chip::must(Bytes command) {
+    auto answer = send(command);
+    if (!answer.ok()) {
+        throw std::runtime_error{to_hex(command) + " answers " +
+                                 std::to_string(static_cast<unsigned>(answer.status))};
+    }
+    return answer.data;
+}
+
+Chip Chip::clone() const {
+    Chip copy{label_, seed_ + 1};
+    *copy.flash_ = *flash_;
+    copy.power_on();
+    return copy;
+}
+
+PurseKey master_key(KeyUsage usage, Suite suite) {
+    std::array<std::uint8_t, 16> value{};
+    crypto::SeededRandom{static_cast<std::uint64_t>(usage), suite == Suite::sm4 ? "sm4" : "3des"}
+        .fill(value);
+    return {suite, value};
+}
+
+PurseKey transport_master(Suite suite) {
+    std::array<std::uint8_t, 16> value{};
+    crypto::SeededRandom{0, suite == Suite::sm4 ? "sm4" : "3des"}.fill(value);
+    return {suite, value};
+}
+
+PurseKey card_key(KeyUsage usage, Suite suite) {
+    return crypto::purse::diversify(master_key(usage, suite), issuer, card_number);
+}
+
+namespace {
+
+[[nodiscard]] protocol::Date date(unsigned year, unsigned month, unsigned day) {
+    return *protocol::Date::make(year, month, day);
+}
+
+template <class Files>
+void create_files(std::vector<ShortCommand>& out, PersonalisationSession& session,
+                  const Files& files) {
+    for (const protocol::FileDefinition& file : files) {
+        const auto data = file.data();
+        out.push_back(session.protect(protocol::create_file_command(file.identifier, data)));
+    }
+}
+
+}  // namespace
+
+std::vector<ShortCommand> transit_card_script(const std::array<std::uint8_t, 8>& challenge,
+                                              const protocol::ChipSerial& serial, Suite suite,
+                                              protocol::Mac* receipt) {
+    PersonalisationSession session{crypto::purse::transport_key(transport_master(suite), serial),
+                                   challenge};
+    std::vector<ShortCommand> out{session.authenticate(),
+                                  session.protect(protocol::erase_command())};
+    out.push_back(session.write_key(KeyUsage::application_lock, KeyIndex{0}, key_version,
+                                    card_key(KeyUsage::application_lock, suite)));
+    const protocol::ApplicationDefinition application{protocol::ApplicationKind::transit_purse,
+                                                      protocol::transit_aid};
+    const auto definition = application.data();
+    out.push_back(
+        session.protect(protocol::create_file_command(protocol::transit_application, definition)));
+    create_files(out, session, protocol::transit_files);
+    for (const auto usage : {KeyUsage::purchase, KeyUsage::load, KeyUsage::transaction_certificate,
+                             KeyUsage::internal_authentication}) {
+        out.push_back(session.write_key(usage, KeyIndex{1}, key_version, card_key(usage, suite)));
+    }
+    for (const auto usage :
+         {KeyUsage::pin_unblock, KeyUsage::pin_reload, KeyUsage::application_lock,
+          KeyUsage::application_unlock, KeyUsage::maintenance, KeyUsage::control}) {
+        out.push_back(session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, suite)));
+    }
+    out.push_back(session.write_pin(first_pin));
+    const protocol::PublicInfo info{issuer, 2, 1, card_number, date(2025, 1, 1), date(2035, 12, 31),
+                                    {}};
+    const auto info_bytes = info.bytes();
+    out.push_back(
+        session.protect(protocol::write_binary_command(protocol::sfi_public_info, 0, info_bytes)));
+    const protocol::ManagementInfo management{
+        {0, 0, 1, 0x56}, 0x3100, protocol::CityCode{0x2900}, 1, protocol::CardKind::ordinary};
+    const auto management_bytes = management.bytes();
+    out.push_back(session.protect(
+        protocol::write_binary_command(protocol::sfi_management, 0, management_bytes)));
+    const auto rail = protocol::blank_rail_record();
+    out.push_back(session.protect(protocol::append_record_command(protocol::sfi_journey, rail)));
+    const auto activation = session.activate(serial);
+    out.push_back(activation.command);
+    if (receipt != nullptr) *receipt = activation.receipt;
+    return out;
+}
+
+std::vector<ShortCommand> sam_script(const std::array<std::uint8_t, 8>& challenge,
+                                     const protocol::ChipSerial& serial, protocol::Mac* receipt) {
+    PersonalisationSession session{
+        crypto::purse::transport_key(transport_master(Suite::sm4), serial), challenge};
+    std::vector<ShortCommand> out{session.authenticate(),
+                                  session.protect(protocol::erase_command())};
+    create_files(out, session, protocol::sam_master_files);
+    out.push_back(session.protect(
+        protocol::write_binary_command(protocol::sam_sfi_terminal, 0, terminal.value())));
+    const protocol::ApplicationDefinition application{protocol::ApplicationKind::purchase_sam,
+                                                      protocol::sam_aid};
+    const auto definition = application.data();
+    out.push_back(
+        session.protect(protocol::create_file_command(protocol::sam_application, definition)));
+    create_files(out, session, protocol::sam_application_files);
+    std::uint8_t index = 0;
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        out.push_back(session.write_key(KeyUsage::sam_purchase, KeyIndex{index}, key_version,
+                                        master_key(KeyUsage::purchase, suite), 0));
+        out.push_back(session.write_key(KeyUsage::sam_delegated_mac, KeyIndex{index}, key_version,
+                                        master_key(KeyUsage::application_lock, suite), 0,
+                                        protocol::delegated_lock_limit));
+        ++index;
+    }
+    const auto activation = session.activate(serial);
+    out.push_back(activation.command);
+    if (receipt != nullptr) *receipt = activation.receipt;
+    return out;
+}
+
+namespace {
+
+void run_script(Chip& chip, const std::vector<ShortCommand>& script, const protocol::Mac& receipt) {
+    std::vector<std::uint8_t> last;
+    for (const ShortCommand& command : script) {
+        last = chip.must(command);
+    }
+    require(std::ranges::equal(last, receipt), "the chip's receipt is wrong");
+}
+
+[[nodiscard]] std::array<std::uint8_t, 8> challenge_of(Chip& chip) {
+    const auto random = chip.must(protocol::get_challenge_8());
+    std::array<std::uint8_t, 8> out{};
+    std::ranges::copy(random, out.begin());
+    return out;
+}
+
+}  // namespace
+
+Chip issued_card(Suite suite, std::uint64_t seed) {
+    Chip chip{"card", seed};
+    chip.manufacture(card_serial, suite);
+    protocol::Mac receipt{};
+    const auto script = transit_card_script(challenge_of(chip), card_serial, suite, &receipt);
+    run_script(chip, script, receipt);
+    chip.power_on();
+    chip.must(protocol::select_by_name(protocol::transit_aid));
+    return chip;
+}
+
+Chip issued_sam(std::uint64_t seed) {
+    Chip chip{"sam", seed};
+    chip.manufacture(sam_serial);
+    protocol::Mac receipt{};
+    const auto script = sam_script(challenge_of(chip), sam_serial, &receipt);
+    run_script(chip, script, receipt);
+    chip.power_on();
+    chip.must(protocol::select_by_name(protocol::sam_aid));
+    return chip;
+}
+
+std::uint32_t balance(Chip& card) {
+    const auto bytes = card.must(protocol::get_balance());
+    require(bytes.size() == 4, "GET BALANCE answers four bytes");
+    return static_cast<std::uint32_t>(protocol::read_big_endian(Bytes{bytes}));
+}
+
+protocol::DateTime noon() {
+    return {date(2026, 5, 1), *protocol::Time::make(12, 0, 0)};
+}
+
+void load(Chip& card, std::uint32_t fen, Suite suite) {
+    card.must(protocol::verify_pin(first_pin));
+    const auto amount = protocol::Money::from_fen(fen);
+    const auto opened = protocol::LoadInitialised::parse(
+        card.must(protocol::initialise_for_load({KeyIndex{1}, amount, terminal})));
+    require(opened.has_value(), "INITIALIZE FOR LOAD's answer does not parse");
+    const auto key = crypto::purse::online_process_key(card_key(KeyUsage::load, suite),
+                                                       opened->random, opened->counter);
+    const auto mac2 = crypto::purse::purse_mac(
+        key, protocol::load_mac2_input(amount, protocol::TransactionType::load, terminal, noon()));
+    card.must(protocol::credit_for_load({noon(), mac2}));
+}
+
+}  // namespace tests

@@ -1,0 +1,80 @@
+#pragma once
+// Blank chips turned into a transit card and a SAM, as an issuer does it, with keys that a test
+// knows.
+#include <memory>
+#include <string_view>
+
+#include "crypto/random/seeded_random.hpp"
+#include "firmware/os/card.hpp"
+#include "tests/firmware/support/tearing_flash.hpp"
+
+namespace tests {
+
+using crypto::purse::PurseKey;
+using protocol::Bytes;
+using protocol::StatusWord;
+using protocol::Suite;
+
+/// A response that owns its bytes.
+struct Answer {
+    std::vector<std::uint8_t> data;
+    StatusWord status{};
+    [[nodiscard]] bool ok() const { return status == StatusWord::ok; }
+};
+
+/// A chip with its flash and random source; survives PowerLost by being powered on again.
+class Chip {
+public:
+    explicit Chip(std::string_view label, std::uint64_t seed = 1, std::uint16_t pages = 64);
+    /// A blank chip with this serial; its transport key is derived from `transport_master()`.
+    void manufacture(const protocol::ChipSerial& serial, Suite suite = Suite::sm4);
+    /// Power off and on.
+    void power_on();
+    Answer send(Bytes command);
+    /// Sends and requires 9000.
+    std::vector<std::uint8_t> must(Bytes command);
+    [[nodiscard]] TearingFlash& flash() { return *flash_; }
+    [[nodiscard]] firmware::Card& card() { return *card_; }
+    /// The same flash content in a new chip, with a fresh random source of the same seed.
+    [[nodiscard]] Chip clone() const;
+
+private:
+    std::uint64_t seed_;
+    std::string label_;
+    std::unique_ptr<TearingFlash> flash_;
+    std::unique_ptr<crypto::SeededRandom> random_;
+    std::unique_ptr<firmware::Card> card_;
+};
+
+/// National masters and what a card of this issuer and number gets from them.
+[[nodiscard]] PurseKey master_key(protocol::KeyUsage usage, Suite suite);
+[[nodiscard]] PurseKey transport_master(Suite suite);
+[[nodiscard]] PurseKey card_key(protocol::KeyUsage usage, Suite suite);
+
+extern const protocol::IssuerId issuer;
+extern const protocol::CardNumber card_number;
+extern const protocol::TerminalNumber terminal;
+constexpr std::array<std::uint8_t, 3> first_pin{0x12, 0x34, 0x56};
+constexpr protocol::KeyVersion key_version{1};
+
+/// The whole sequence of docs/card_commands.md, 3, from one challenge.
+[[nodiscard]] std::vector<protocol::ShortCommand> transit_card_script(
+    const std::array<std::uint8_t, 8>& challenge, const protocol::ChipSerial& serial, Suite suite,
+    protocol::Mac* receipt = nullptr);
+[[nodiscard]] std::vector<protocol::ShortCommand> sam_script(
+    const std::array<std::uint8_t, 8>& challenge, const protocol::ChipSerial& serial,
+    protocol::Mac* receipt = nullptr);
+
+constexpr protocol::ChipSerial card_serial{{0, 1, 2, 3, 4, 5, 6, 7}};
+constexpr protocol::ChipSerial sam_serial{{0x5A, 1, 2, 3, 4, 5, 6, 7}};
+
+/// Ready for use, powered on, transit application selected.
+[[nodiscard]] Chip issued_card(Suite suite = Suite::sm4, std::uint64_t seed = 1);
+[[nodiscard]] Chip issued_sam(std::uint64_t seed = 1);
+
+// ---- What a terminal does ----
+[[nodiscard]] std::uint32_t balance(Chip& card);
+void load(Chip& card, std::uint32_t fen, Suite suite = Suite::sm4);
+[[nodiscard]] protocol::DateTime noon();
+
+}  // namespace tests
