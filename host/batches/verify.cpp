@@ -1,0 +1,197 @@
+#include "host/batches/verify.hpp"
+
+#include <fmt/format.h>
+
+#include "host/batches/batch_file.hpp"
+#include "host/ledger/book.hpp"
+
+namespace host::batches {
+namespace {
+
+using clearing::Submitted;
+using protocol::BatchRecord;
+using protocol::ClearingOutcome;
+using protocol::RecordKind;
+using protocol::RecordOutcome;
+using store::BatchRow;
+using store::Store;
+
+struct Stored {
+    BatchRow row;
+    store::FileBytes file;
+};
+
+// A purchase; other transaction types have no business in a gate's batch.
+bool is_purchase(const BatchRecord& record) {
+    return record.type == protocol::TransactionType::purchase ||
+           record.type == protocol::TransactionType::capp_purchase;
+}
+
+bool is_bound(Store& store, const BatchRecord& record, const protocol::OperatorId& operator_id) {
+    const auto sam = store.sam(record.terminal);
+    return sam && sam->operator_id == operator_id && sam->from <= record.when &&
+           (!sam->until || record.when < *sam->until);
+}
+
+// The batch's records, sorted by what is to happen to them; results in the batch's order.
+class Sorted {
+public:
+    Sorted(const City& city, const Stored& stored) : city_{city}, stored_{stored} {
+        const auto file = BatchFile::parse(stored.file);
+        if (!file) return;  // it was whole when it was stored: every record stays pending
+        results_.resize(file->size());
+        for (std::uint32_t i = 0; i < file->size(); ++i) place(i, file->record(i));
+    }
+    void check_tacs(const Keys& keys) { clearing::check_tacs(keys, own_, city_.verify_threads); }
+    void refuse_unbound(Store& store) {
+        const auto unbound = [&](const Submitted& submitted) {
+            if (is_bound(store, submitted.record, submitted.operator_id)) return false;
+            results_[submitted.place.index] = {ClearingOutcome::operator_not_bound, {}};
+            return true;
+        };
+        std::erase_if(own_, unbound);
+        std::erase_if(foreign_, unbound);
+    }
+    [[nodiscard]] const std::vector<Submitted>& own() const { return own_; }
+    [[nodiscard]] const std::vector<Submitted>& foreign() const { return foreign_; }
+    [[nodiscard]] std::vector<RecordOutcome>& results() { return results_; }
+
+private:
+    void place(std::uint32_t index, const protocol::Parsed<BatchRecord>& record) {
+        if (!record || !is_purchase(*record)) {
+            results_[index] = {ClearingOutcome::malformed, {}};
+            return;
+        }
+        const BatchRow& row = stored_.row;
+        const ledger::Account payee{ledger::Purpose::payable,
+                                    ledger::Participant::of(row.operator_id)};
+        const Submitted submitted{.record = *record,
+                                  .operator_id = row.operator_id,
+                                  .place = {city_.code, row.id.value(), index},
+                                  .payee = payee};
+        if (record->issuer == city_.issuer) {
+            own_.push_back(submitted);
+        } else if (city_.peer_of(record->issuer) != nullptr) {
+            foreign_.push_back(submitted);
+        } else {
+            results_[index] = {ClearingOutcome::issuer_unknown, {}};
+        }
+    }
+    const City& city_;
+    const Stored& stored_;
+    std::vector<RecordOutcome> results_;
+    std::vector<Submitted> own_;
+    std::vector<Submitted> foreign_;
+};
+
+// What this operator's gates may ask the card about. docs/online_messages.md, GET /v1/unresolved.
+void track_unresolved(Store& store, const std::vector<Submitted>& records) {
+    for (const Submitted& submitted : records) {
+        if (submitted.record.kind == RecordKind::unresolved) {
+            store.put_unresolved(submitted.operator_id, submitted.record);
+        } else {
+            store.remove_unresolved(submitted.record);
+        }
+    }
+}
+
+void put_message(Store& store, const City& city, const BatchRow& batch, const Peer& peer,
+                 std::span<const Submitted* const> records) {
+    store::OutboxRow row{.peer = peer.city,
+                         .number = store.next_number(peer.city),
+                         .business_date = batch.business_date,
+                         .places = {},
+                         .body = {}};
+    const protocol::ExchangeHeader header{.mark = city.mark,
+                                          .from = city.code,
+                                          .to = peer.city,
+                                          .number = row.number,
+                                          .business_date = batch.business_date,
+                                          .count = static_cast<std::uint32_t>(records.size())};
+    const auto append = [&](protocol::Bytes bytes) {
+        row.body.insert(row.body.end(), bytes.begin(), bytes.end());
+    };
+    append(header.bytes());
+    for (const Submitted* submitted : records) {
+        const std::uint32_t index = submitted->place.index;
+        append(protocol::ForwardedRecord{
+            submitted->operator_id, {batch.device, batch.sequence, index}, submitted->record}
+                   .bytes());
+        row.places.push_back({batch.id, index});
+    }
+    store.insert_outbox(row);
+}
+
+void forward(Store& store, const City& city, const BatchRow& batch,
+             const std::vector<Submitted>& records) {
+    for (const Peer& peer : city.peers) {
+        std::vector<const Submitted*> theirs;
+        for (const Submitted& submitted : records) {
+            if (submitted.record.issuer == peer.issuer) theirs.push_back(&submitted);
+        }
+        std::span<const Submitted* const> rest{theirs};
+        while (!rest.empty()) {
+            const auto count = std::min<std::size_t>(rest.size(), city.forward_records_max);
+            put_message(store, city, batch, peer, rest.first(count));
+            rest = rest.subspan(count);
+        }
+    }
+}
+
+store::End apply(Store& store, const City& city, const protocol::DateTime& now,
+                 const BatchRow& batch, Sorted& sorted, Verified& out) {
+    const auto current = store.batch(batch.id);
+    if (!current || current->state != store::BatchState::stored) return store::End::abandon;
+    sorted.refuse_unbound(store);
+    track_unresolved(store, sorted.own());
+    track_unresolved(store, sorted.foreign());
+    const auto pending = static_cast<std::uint32_t>(sorted.foreign().size());
+    // First: a later record of this batch may amend the result of an earlier one.
+    store.put_results(batch.id, sorted.results());
+    auto booked = clearing::decide_all(store, {city, now, batch.business_date}, sorted.own());
+    auto results = store.results(batch.id);
+    if (results.size() != sorted.results().size()) return store::End::abandon;
+    for (std::size_t i = 0; i < booked.outcomes.size(); ++i) {
+        auto& result = results[sorted.own()[i].place.index];
+        if (result.outcome == ClearingOutcome::pending) result = booked.outcomes[i];
+    }
+    store.put_results(batch.id, results);
+    store.put_batch_state(batch.id,
+                          pending == 0 ? store::BatchState::complete : store::BatchState::verified,
+                          pending);
+    forward(store, city, batch, sorted.foreign());
+    if (!booked.postings.empty() &&
+        !ledger::post(store,
+                      {ledger::EntryClass::clearing, batch.business_date,
+                       fmt::format("batch/{}", batch.id.value()), std::move(booked.postings)})) {
+        return store::End::abandon;
+    }
+    out.batch = batch.id;
+    out.forwarded = pending;
+    out.accepted = static_cast<std::uint32_t>(
+        std::ranges::count(results, ClearingOutcome::accepted, &RecordOutcome::outcome));
+    out.refused = static_cast<std::uint32_t>(results.size()) - out.accepted - pending;
+    return store::End::commit;
+}
+
+}  // namespace
+
+std::expected<std::optional<Verified>, store::StoreFailure> verify_next(
+    Store& store, const City& city, const Keys& keys, const protocol::DateTime& now) {
+    std::optional<Stored> stored;
+    ONECARD_CHECK(store.transact([&] {
+        if (const auto row = store.oldest_stored_batch()) {
+            stored = Stored{*row, store.batch_file(row->id)};
+        }
+        return store::End::commit;
+    }));
+    if (!stored) return std::nullopt;
+    Sorted sorted{city, *stored};
+    sorted.check_tacs(keys);
+    Verified out;
+    ONECARD_CHECK(
+        store.transact([&] { return apply(store, city, now, stored->row, sorted, out); }));
+    return out;
+}
+
+}  // namespace host::batches
