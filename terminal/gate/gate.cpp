@@ -91,6 +91,8 @@ TapReport Gate::touch(CardLink& card) {
     report.card_traffic = tap.card_traffic();
     report.sam_traffic = tap.sam_traffic();
     report.elapsed_us = parts_.ticks() - start;
+    // A SAM that was reset behind our back refuses: select it anew next time.
+    if (report.result.refusal == Refusal::sam_refused) sam_.reset();
     conclude(report);
     return report;
 }
