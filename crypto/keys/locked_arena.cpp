@@ -4,7 +4,7 @@
 
 namespace crypto::keys {
 namespace {
-constexpr std::size_t chunk_size_min = 16 * 1024;  // small: some systems lock 64 KiB in all
+constexpr std::size_t chunk_size_min = 16384;  // small: some systems lock 64 KiB in all
 }
 
 void LockedArena::Unmap::operator()(std::uint8_t* pages) const {

@@ -90,6 +90,7 @@ public:
 
     [[nodiscard]] std::vector<KeyDescription> list() const override {
         std::vector<KeyDescription> out;
+        out.reserve(entries_.size());
         for (const Entry& entry : entries_) out.push_back(describe_entry(entry));
         return out;
     }

@@ -10,7 +10,7 @@ constexpr std::size_t header_size = 64;
 constexpr std::size_t salt_size = 16;
 constexpr std::size_t nonce_size = 12;
 constexpr std::size_t tag_size = 16;
-constexpr std::size_t file_size_max = 1024 * 1024;
+constexpr std::size_t file_size_max = std::size_t{1024} * 1024;
 constexpr std::size_t sealed_size_max = file_size_max - header_size - tag_size - 32;
 
 struct SealedHeader {

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/keys/sealed_format.hpp"
+
 namespace crypto::keys {
 namespace {
 
@@ -105,7 +107,7 @@ KeyResult<void> replace_store_file(const std::filesystem::path& path, Bytes cont
                                    Bytes digest_before) {
     const Descriptor directory = lock_directory(path);
     if (!directory.valid()) return refuse(KeyError::file_unwritable);
-    const auto now = read_store_file(path, 1024 * 1024);
+    const auto now = read_store_file(path, file_size_max);
     if (!now) return refuse(KeyError::changed_elsewhere);
     const Bytes present{*now};
     if (present.size() < digest_before.size() ||
