@@ -470,7 +470,8 @@ TEST_CASE("sealed file: what a killed predecessor left beside it does not matter
     CHECK(f.directory.file_count() == 1);
 }
 
-TEST_CASE("sealed file: missing, or a directory, it is unreadable; in no directory, unwritable") {
+TEST_CASE(
+    "sealed file: missing, or a directory, it is unreadable, and in no directory, unwritable") {
     Fixture f;
     CHECK(f.open_error() == KeyError::file_unreadable);
     std::filesystem::create_directory(f.directory.file());

@@ -71,7 +71,7 @@ TEST_CASE("SeededRandom: same seed and label, same bytes, however they are drawn
 }
 
 TEST_CASE(
-    "SeededRandom: the bytes themselves are part of the contract: a printed seed must replay (by OpenSSL)") {
+    "SeededRandom: the bytes are part of the contract, a printed seed must replay (by OpenSSL)") {
     crypto::SeededRandom random{1, "onecard"};
     CHECK(draw(random, 16) == "A60415D79C2FB38C2AA52422F8890C5B");
     auto fork = random.fork("card 1");

@@ -56,7 +56,7 @@ struct Options {
     std::string withdraw_when = "after-answer";
     unsigned withdraw_count = 1;
     std::uint64_t kill_at = 0;
-    double wait_seconds = 10;
+    unsigned wait_seconds = 10;
     bool control = false;
 };
 
@@ -141,7 +141,7 @@ private:
                                     crypto::SystemRandom& random, const std::string& path,
                                     std::string& why) {
     const auto until =
-        std::chrono::steady_clock::now() + std::chrono::duration<double>(options.wait_seconds);
+        std::chrono::steady_clock::now() + std::chrono::seconds{options.wait_seconds};
     for (;;) {
         auto chip = VirtualChip::open(path, random);
         if (!chip) {

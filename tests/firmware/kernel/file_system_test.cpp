@@ -183,7 +183,7 @@ TEST_CASE("create: what cannot be filled later is refused now, and so is file 12
           StatusWord::not_enough_memory);
 }
 
-TEST_CASE("select: MF, child, self, parent, a DF beside; nothing else (7.1.1)") {
+TEST_CASE("select: MF, child, self, parent, a DF beside, and nothing else (7.1.1)") {
     Card card;
     const FileHandle one = card.create(master_file, directory(0x1001));
     const FileHandle two = card.create(master_file, directory(0x1002));

@@ -1,0 +1,62 @@
+"""Virtual chips in the slots of a reader box: what system tests put in and take out."""
+import os
+import pathlib
+import subprocess
+import time
+
+from smartcard import scard
+
+
+def readers():
+    """Reader names and their ports, as tests/system/reader_box announces them."""
+    pairs = [entry.rsplit('=', 1) for entry in os.environ['ONECARD_READERS'].split('|')]
+    return [(name, int(port)) for name, port in pairs]
+
+
+def occupied():
+    """Names of the readers in which pcscd sees a chip. It looks every 400 ms."""
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    try:
+        states = [(name, scard.SCARD_STATE_UNAWARE) for name, _ in readers()]
+        _, states = scard.SCardGetStatusChange(context, 0, states)
+        return {name for name, state, _ in states if state & scard.SCARD_STATE_PRESENT}
+    finally:
+        scard.SCardReleaseContext(context)
+
+
+class Slot:
+    """One slot of a virtual reader, served by an onecard-card process that obeys lines."""
+
+    def __init__(self, programs, port):
+        self.process = subprocess.Popen([str(pathlib.Path(programs) / 'onecard-card'), '--control', '--port', str(port)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def tell(self, line):
+        self.process.stdin.write(line + '\n')
+        self.process.stdin.flush()
+        while True:
+            answer = self.process.stdout.readline().strip()
+            if answer not in ('torn', 'gone'):
+                break
+        if answer != 'ok':
+            raise RuntimeError(f'{line}: {answer or "onecard-card has ended"}')
+
+    def insert(self, image):
+        self.tell(f'load {image}')
+        self.tell('insert')
+
+    def withdraw(self):
+        self.tell('withdraw')
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()
+
+
+def wait_for(condition, what, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'{what} did not happen within {seconds} seconds')
+        time.sleep(0.05)
