@@ -3,56 +3,13 @@
 // any argument. Target: Cortex-M4, where the inner step is two UMAAL. On a Cortex-M3 the flow is as
 // constant, but its UMULL ends early for small operands (Cortex-M3 TRM, 18.2): there this code is
 // not free of timing differences.
+#include "crypto/core/secret.hpp"
 #include "crypto/sm2/complete_formulas.hpp"
 #include "crypto/sm2/engine.hpp"
+#include "crypto/sm2/montgomery.hpp"
 
 namespace crypto::sm2 {
 namespace {
-
-/// out = a b / R mod m, for a, b below m; `out` may be either. Operands are scanned once; each step
-/// adds a row of the product and a row of the reduction (P. L. Montgomery, Math. Comp. 44 (1985);
-/// "FIOS" in Koc, Acar, Kaliski 1996).
-[[gnu::noinline]] constexpr void montgomery(Number& out, const Number& a, const Number& b,
-                                            const Modulus& m) {
-    Number t{};
-    Word top = 0;
-    for (const Word digit : a.words) {
-        DoubleWord product = DoubleWord{digit} * b.words[0] + t.words[0];
-        const Word quotient = static_cast<Word>(product) * m.negative_inverse;
-        DoubleWord reduction = DoubleWord{quotient} * m.value.words[0] + static_cast<Word>(product);
-        for (std::size_t j = 1; j < word_count; ++j) {
-            // Neither line overflows: (2^32 - 1)^2 + 2 (2^32 - 1) = 2^64 - 1.
-            product = DoubleWord{digit} * b.words[j] + t.words[j] + (product >> word_bits);
-            reduction = DoubleWord{quotient} * m.value.words[j] + static_cast<Word>(product) +
-                        (reduction >> word_bits);
-            t.words[j - 1] = static_cast<Word>(reduction);
-        }
-        const DoubleWord last = DoubleWord{top} + (product >> word_bits) + (reduction >> word_bits);
-        t.words[word_count - 1] = static_cast<Word>(last);
-        top = static_cast<Word>(last >> word_bits);
-    }
-    reduce_once(t, top, m.value);
-    out = t;
-}
-
-/// a^(m-2) = a^-1, for a prime m (Fermat). The exponent is public. Montgomery form in and out.
-constexpr void invert(Number& out, const Number& a, const Modulus& m) {
-    Number exponent = m.value;
-    exponent.words[0] -= 2;  // both moduli are odd and end in more than 2
-    Number power = m.r;
-    for (std::size_t bit = 256; bit-- > 0;) {
-        montgomery(power, power, power, m);
-        if ((exponent.words[bit / word_bits] >> (bit % word_bits)) & 1)
-            montgomery(power, power, a, m);
-    }
-    out = power;
-}
-
-constexpr Number to_montgomery(const Number& a, const Modulus& m) {
-    Number out{};
-    montgomery(out, a, m.r_squared, m);
-    return out;
-}
 
 constexpr Number b_montgomery = to_montgomery(curve::b, curve::p);
 
@@ -125,6 +82,7 @@ void multiply_halves(engine::AffinePoint& out, const Number& k, std::array<Proje
                curve::p);  // out of Montgomery form, and so are the products below
     Field::mul(out.x, sum.x, inverse);
     Field::mul(out.y, sum.y, inverse);
+    wipe_object(sum);  // Z would tell bits of k (Naccache, Smart, Stern, EUROCRYPT 2004)
 }
 
 }  // namespace
