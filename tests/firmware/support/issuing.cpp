@@ -23,11 +23,18 @@ const protocol::IssuerId issuer{{0x31, 0x04, 0, 0, 0, 0, 0, 0x01}};
 const protocol::CardNumber card_number{{0x03, 0x10, 0x41, 0, 0, 0, 0x12, 0x34, 0x56, 0x78}};
 const protocol::TerminalNumber terminal{{0x00, 0x00, 0x01, 0x00, 0x00, 0x50}};
 
+void ScriptedRandom::fill(protocol::MutableBytes out) {
+    const std::size_t wanted = std::min(out.size(), next_.size());
+    std::copy_n(next_.begin(), wanted, out.begin());
+    next_.erase(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(wanted));
+    source_.fill(out.subspan(wanted));
+}
+
 Chip::Chip(std::string_view label, std::uint64_t seed, std::uint16_t pages)
     : seed_{seed},
       label_{label},
       flash_{std::make_unique<TearingFlash>(pages)},
-      random_{std::make_unique<crypto::SeededRandom>(seed, label)} {}
+      random_{std::make_unique<ScriptedRandom>(crypto::SeededRandom{seed, label})} {}
 
 void Chip::manufacture(const protocol::ChipSerial& serial, Suite suite) {
     const auto key = crypto::purse::transport_key(transport_master(suite), serial);
@@ -64,6 +71,18 @@ Chip Chip::clone() const {
     *copy.flash_ = *flash_;
     copy.power_on();
     return copy;
+}
+
+unsigned Chip::tries_left(KeyUsage usage, KeyIndex index) const {
+    TearingFlash copy = *flash_;
+    firmware::Store store{copy};
+    require(store.mount().has_value(), "the copy does not mount");
+    const firmware::KeyRing keys{store};
+    for (std::uint8_t owner = 0; owner < firmware::file_count_max; ++owner) {
+        const auto slot = keys.find(firmware::FileHandle{owner}, usage, index);
+        if (slot && owner != 0) return keys.tries_left(*slot, keys.load(*slot).value()).value();
+    }
+    throw std::runtime_error{"no such key"};
 }
 
 PurseKey master_key(KeyUsage usage, Suite suite) {
@@ -222,19 +241,6 @@ std::uint32_t balance(Chip& card) {
 
 protocol::DateTime noon() {
     return {date(2026, 5, 1), *protocol::Time::make(12, 0, 0)};
-}
-
-void load(Chip& card, std::uint32_t fen, Suite suite) {
-    card.must(protocol::verify_pin(first_pin));
-    const auto amount = protocol::Money::from_fen(fen);
-    const auto opened = protocol::LoadInitialised::parse(
-        card.must(protocol::initialise_for_load({KeyIndex{1}, amount, terminal})));
-    require(opened.has_value(), "INITIALIZE FOR LOAD's answer does not parse");
-    const auto key = crypto::purse::online_process_key(card_key(KeyUsage::load, suite),
-                                                       opened->random, opened->counter);
-    const auto mac2 = crypto::purse::purse_mac(
-        key, protocol::load_mac2_input(amount, protocol::TransactionType::load, terminal, noon()));
-    card.must(protocol::credit_for_load({noon(), mac2}));
 }
 
 }  // namespace tests

@@ -22,6 +22,18 @@ struct Answer {
     [[nodiscard]] bool ok() const { return status == StatusWord::ok; }
 };
 
+/// Seeded, except for the bytes that a test wants next.
+class ScriptedRandom final : public crypto::Random {
+public:
+    explicit ScriptedRandom(crypto::SeededRandom source) : source_{std::move(source)} {}
+    void fill(protocol::MutableBytes out) override;
+    void next(Bytes bytes) { next_.insert(next_.end(), bytes.begin(), bytes.end()); }
+
+private:
+    crypto::SeededRandom source_;
+    std::vector<std::uint8_t> next_;
+};
+
 /// A chip with its flash and random source; survives PowerLost by being powered on again.
 class Chip {
 public:
@@ -34,7 +46,10 @@ public:
     /// Sends and requires 9000.
     std::vector<std::uint8_t> must(Bytes command);
     [[nodiscard]] TearingFlash& flash() { return *flash_; }
+    [[nodiscard]] ScriptedRandom& random() { return *random_; }
     [[nodiscard]] firmware::Card& card() { return *card_; }
+    /// Tries left of a key of the current application's DF, as the flash has them.
+    [[nodiscard]] unsigned tries_left(protocol::KeyUsage usage, protocol::KeyIndex index) const;
     /// The same flash content in a new chip, with a fresh random source of the same seed.
     [[nodiscard]] Chip clone() const;
 
@@ -42,7 +57,7 @@ private:
     std::uint64_t seed_;
     std::string label_;
     std::unique_ptr<TearingFlash> flash_;
-    std::unique_ptr<crypto::SeededRandom> random_;
+    std::unique_ptr<ScriptedRandom> random_;
     std::unique_ptr<firmware::Card> card_;
 };
 
@@ -74,7 +89,6 @@ constexpr protocol::ChipSerial sam_serial{{0x5A, 1, 2, 3, 4, 5, 6, 7}};
 
 // ---- What a terminal does ----
 [[nodiscard]] std::uint32_t balance(Chip& card);
-void load(Chip& card, std::uint32_t fen, Suite suite = Suite::sm4);
 [[nodiscard]] protocol::DateTime noon();
 
 }  // namespace tests

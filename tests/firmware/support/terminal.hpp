@@ -1,0 +1,31 @@
+#pragma once
+// What a terminal does with a card and a SAM, for tests.
+#include "tests/firmware/support/issuing.hpp"
+
+namespace tests {
+
+struct Opened {
+    protocol::PurchaseInitialised card;
+    protocol::SamPurchaseAnswer sam;
+};
+
+[[nodiscard]] protocol::InitialiseData initialise_data(std::uint32_t fen);
+/// INITIALIZE in the card, INIT in the SAM.
+[[nodiscard]] Opened open_purchase(Chip& card, Chip& sam, std::uint32_t fen,
+                                   protocol::TransactionType type);
+[[nodiscard]] protocol::ShortCommand debit(const Opened& opened);
+/// CREDIT FOR LOAD that the issuer's host would answer to this INITIALIZE.
+[[nodiscard]] protocol::ShortCommand credit(Chip& card, std::uint32_t fen,
+                                            Suite suite = Suite::sm4);
+void load(Chip& card, std::uint32_t fen, Suite suite = Suite::sm4);
+/// Records that differ by their last byte.
+[[nodiscard]] std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark);
+[[nodiscard]] std::array<std::uint8_t, protocol::RailJourney::size> journey(std::uint8_t mark);
+/// Adds the MAC of operational secure messaging, with a fresh challenge of the card.
+[[nodiscard]] protocol::ShortCommand protect(Chip& card, const PurseKey& key,
+                                             const protocol::PlainCommand& command);
+[[nodiscard]] constexpr unsigned status(const Answer& answer) {
+    return static_cast<unsigned>(answer.status);
+}
+
+}  // namespace tests
