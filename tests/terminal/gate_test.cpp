@@ -1,0 +1,223 @@
+// terminal/gate/gate.hpp with a real card and SAM: docs/gate.md, docs/journal.md (J1, J2).
+#include "terminal/gate/screen.hpp"
+#include "tests/terminal/gate_world.hpp"
+
+using protocol::RecordKind;
+using terminal::GateMode;
+using terminal::Refusal;
+using tests::FieldCard;
+using tests::GateWorld;
+using tests::purse;
+
+namespace {
+
+bool tac_is_right(const protocol::BatchRecord& record) {
+    const auto key =
+        tests::card_key(protocol::KeyUsage::transaction_certificate, protocol::Suite::sm4);
+    const auto input = protocol::purchase_tac_input(record.amount, record.type, record.terminal,
+                                                    record.terminal_sequence, record.when);
+    return crypto::purse::tac(key, input) == record.tac;
+}
+
+}  // namespace
+
+TEST_CASE("gate: a ride is paid once, and the entry's TAC is the card's") {
+    GateWorld world{GateMode::single, "gate-ride"};
+    const auto report = world.gate->touch(world.card);
+    CHECK(report.result.open);
+    CHECK(purse(world) == 800);
+    const auto records = world.cut();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].kind == RecordKind::debit);
+    CHECK(tac_is_right(records[0]));
+    CHECK(report.card_traffic.commands == world.card.commands.size());
+}
+
+TEST_CASE("gate: in and out of the railway, and no second entry in between") {
+    GateWorld world{GateMode::entry, "gate-rail"};
+    world.profile.station = protocol::StationCode{101};
+    CHECK(world.gate->touch(world.card).result.open);
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::journey_open);
+    CHECK(purse(world) == 1000);
+    world.profile.mode = GateMode::exit;
+    world.profile.station = protocol::StationCode{103};
+    world.clock.advance_ms(20 * 60'000);
+    const auto out = world.gate->touch(world.card);
+    CHECK(out.result.open);
+    CHECK(out.result.record.entry_station == protocol::StationCode{101});
+    CHECK(purse(world) == 600);
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::journey_none);
+}
+
+TEST_CASE("gate: torn after the debit: the next touch proves it and opens without a second one") {
+    GateWorld world{GateMode::single, "gate-torn-after"};
+    world.card.withdraw_at(0x54, FieldCard::Moment::before_answer);
+    const auto torn = world.gate->touch(world.card);
+    CHECK(torn.result.refusal == Refusal::unresolved);
+    CHECK(purse(world) == 800);
+    world.card.insert();
+    world.clock.advance_ms(5'000);
+    const auto again = world.gate->touch(world.card);
+    CHECK(again.result.open);
+    CHECK(again.result.already_paid);
+    CHECK(purse(world) == 800);
+    // Once: the third touch is a ride of its own.
+    CHECK_FALSE(world.gate->touch(world.card).result.already_paid);
+    const auto records = world.cut();
+    REQUIRE(records.size() == 3);
+    CHECK(records[0].kind == RecordKind::unresolved);
+    CHECK(records[1].kind == RecordKind::proven);
+    CHECK(tac_is_right(records[1]));
+    CHECK(records[1].terminal_sequence == records[0].terminal_sequence);
+    CHECK(records[2].kind == RecordKind::debit);
+}
+
+TEST_CASE("gate: torn before the debit: the next touch voids the entry and the ride is paid") {
+    GateWorld world{GateMode::single, "gate-torn-before"};
+    world.card.withdraw_at(0x54, FieldCard::Moment::before_command);
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::unresolved);
+    world.card.insert();
+    const auto again = world.gate->touch(world.card);
+    CHECK(again.result.open);
+    CHECK_FALSE(again.result.already_paid);
+    CHECK(purse(world) == 800);
+    const auto records = world.cut();
+    REQUIRE(records.size() == 3);
+    CHECK(records[1].kind == RecordKind::not_debited);
+    CHECK(records[2].kind == RecordKind::debit);
+}
+
+TEST_CASE("gate: withdrawn at any other command, nothing happened and nothing waits") {
+    constexpr std::array<std::uint8_t, 4> commands{0xA4, 0xB0, 0x50, 0xDC};
+    for (const std::uint8_t ins : commands) {
+        GateWorld world{GateMode::single, "gate-withdrawn-" + std::to_string(ins)};
+        world.card.withdraw_at(ins, FieldCard::Moment::before_answer);
+        CHECK(world.gate->touch(world.card).result.refusal == Refusal::card_gone);
+        CHECK(purse(world) == 1000);
+        CHECK(world.counts().waiting_own == 0);
+        CHECK(world.cut().empty());
+    }
+}
+
+TEST_CASE("gate: a wrong MAC2 keeps the gate shut and uploads the entry by its name") {
+    GateWorld world{GateMode::single, "gate-mac2"};
+    world.sam.answer_to_credit = "9302";
+    const auto report = world.gate->touch(world.card);
+    CHECK_FALSE(report.result.open);
+    CHECK(report.result.refusal == Refusal::mac2_wrong);
+    const auto records = world.cut();
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].kind == RecordKind::mac2_wrong);
+    CHECK(tac_is_right(records[0]));
+}
+
+TEST_CASE("gate: a SAM that is gone, reset, foreign or expired opens nothing, and comes back") {
+    GateWorld world{GateMode::single, "gate-sam"};
+    const std::string good = world.sam.info;
+    world.sam.gone = true;
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::sam_unavailable);
+    world.sam.gone = false;
+    world.sam.info =
+        "01"
+        "3104000000000001"
+        "0000000000003199"
+        "20260101"
+        "20351231";
+    CHECK(world.gate->touch(world.card).result.detail == "sam_of_other_operator");
+    world.sam.info =
+        "01"
+        "3104000000000001"
+        "0000000000003101"
+        "20260101"
+        "20261122";
+    CHECK(world.gate->touch(world.card).result.detail == "sam_expired");
+    world.sam.info =
+        "01"
+        "3104000000000001"
+        "0000000000003101"
+        "20261124"
+        "20351231";
+    CHECK(world.gate->touch(world.card).result.detail == "sam_not_started");
+    world.sam.info = "0100";
+    CHECK(world.gate->touch(world.card).result.detail == "sam_data_malformed");
+    CHECK(purse(world) == 1000);
+    world.sam.info = good;
+    CHECK(world.gate->touch(world.card).result.open);
+    world.sam_chip.power_on();  // reset behind our back: its application is no longer selected
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::sam_refused);
+    CHECK(world.gate->touch(world.card).result.open);
+    CHECK(purse(world) == 600);
+}
+
+TEST_CASE("gate: power lost at every write of a tap: what the card paid is in the journal") {
+    std::size_t cuts = 0;
+    bool untouched = false;
+    for (std::uint64_t writes = 0; !untouched; ++writes, ++cuts) {
+        CAPTURE(writes);
+        REQUIRE(writes < 200);
+        GateWorld world{GateMode::single, "gate-power-" + std::to_string(writes)};
+        world.disk.fill_after(writes);
+        const auto report = world.gate->touch(world.card);
+        untouched = report.result.open;
+        const std::uint32_t paid = 1000 - purse(world);
+        world.power_cut(writes);
+        world.disk.refill();
+        world.card.insert();
+        REQUIRE(world.start());
+        const auto records = world.cut();
+        // G2: an open gate has its entry. J1: a debit without one cannot be.
+        if (report.result.open) REQUIRE(records.size() == 1);
+        if (paid > 0) REQUIRE(records.size() == 1);
+        if (records.empty()) continue;
+        CHECK(records[0].amount.fen() == 200);
+        if (report.result.open) CHECK(records[0].kind == RecordKind::debit);
+        if (paid > 0 && records[0].kind == RecordKind::unresolved) {
+            const auto again = world.gate->touch(world.card);
+            CHECK(again.result.already_paid);
+            CHECK(1000 - purse(world) == paid);
+        }
+    }
+    MESSAGE("power cuts: " << cuts);
+    CHECK(cuts > 4);
+}
+
+TEST_CASE("gate: killed between DEBIT and the journal, the next touch settles it") {
+    // The journal is thrown away as a kill would leave it: pending, nothing after.
+    GateWorld world{GateMode::single, "gate-killed"};
+    struct Killed {};
+    struct KillingSam final : terminal::CardLink {
+        explicit KillingSam(terminal::CardLink& inner) : inner_{inner} {}
+        std::expected<terminal::Response, terminal::LinkError> transmit(
+            protocol::Bytes command) override {
+            if (command[1] == 0x72) throw Killed{};
+            return inner_.transmit(command);
+        }
+        terminal::CardLink& inner_;
+    } sam{world.sam};
+    terminal::Gate doomed{{world.profile, world.fares, *world.hot_lists, *world.journal,
+                           world.clock, sam, [] { return std::int64_t{0}; }}};
+    CHECK_THROWS_AS((void)doomed.touch(world.card), Killed);
+    CHECK(world.counts().pending == 1);
+    REQUIRE(world.start());
+    CHECK(world.counts().waiting_own == 1);
+    const auto again = world.gate->touch(world.card);
+    CHECK(again.result.already_paid);
+    CHECK(purse(world) == 800);
+}
+
+TEST_CASE("gate: a full disk shuts the gate before the debit, and the gate recovers") {
+    GateWorld world{GateMode::single, "gate-full"};
+    world.disk.fill_after(0);
+    CHECK(world.gate->touch(world.card).result.refusal == Refusal::out_of_service);
+    CHECK(purse(world) == 1000);
+    world.disk.refill();
+    CHECK(world.gate->touch(world.card).result.open);
+}
+
+TEST_CASE("gate: every refusal has words for the traveller") {
+    for (std::size_t i = 1; i < terminal::refusal_count; ++i) {
+        const auto refusal = static_cast<Refusal>(i);
+        CHECK(std::string_view{name(refusal)} != "unknown");
+        CHECK_FALSE(terminal::screen_line(refusal).empty());
+    }
+}
