@@ -20,7 +20,7 @@ struct RecordShape {
 constexpr RecordShape tac_shape{36, 8, 22, 30, 32};
 constexpr RecordShape purchase_mac_shape{40, 16, 18, 34, 36};
 
-constexpr std::size_t scratch_size = 65536;
+constexpr std::size_t scratch_size = 32768;
 constexpr std::size_t most_lanes = 512;
 
 /// One kernel call: as many records as the kernel has lanes. Short groups repeat a record.

@@ -89,10 +89,12 @@ ALWAYS_INLINE Halves aes_sbox(V t) {
     return split(_mm256_shuffle_epi8(shifted, back));
 }
 
-ALWAYS_INLINE void substitute(V t, V& p, V& q) {
-    const Halves x = aes_sbox(t);
-    p = look_up(p_tables, x);
-    q = look_up(q_tables, x);
+ALWAYS_INLINE void substitute(const V (&t)[4], V (&p)[4], V (&q)[4]) {
+    UNROLL for (unsigned j = 0; j < 4; ++j) {
+        const Halves x = aes_sbox(t[j]);
+        p[j] = look_up(p_tables, x);
+        q[j] = look_up(q_tables, x);
+    }
 }
 ALWAYS_INLINE void substitute_key(V t, V& i, V& a, V& b, V& c) {
     const Halves x = aes_sbox(t);

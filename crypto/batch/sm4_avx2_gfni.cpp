@@ -30,9 +30,10 @@ ALWAYS_INLINE V leave(V y) {
     return map<sm4_field::in_inverse>(y);
 }
 
-ALWAYS_INLINE void substitute(V t, V& p, V& q) {
-    p = map_inverse<text_p, 0>(t);
-    q = map_inverse<text_q, text_constant>(t);
+/// The q's first: more has to be done with them.
+ALWAYS_INLINE void substitute(const V (&t)[4], V (&p)[4], V (&q)[4]) {
+    UNROLL for (unsigned j = 0; j < 4; ++j) q[j] = map_inverse<text_q, text_constant>(t[j]);
+    UNROLL for (unsigned j = 0; j < 4; ++j) p[j] = map_inverse<text_p, 0>(t[j]);
 }
 ALWAYS_INLINE void substitute_key(V t, V& i, V& a, V& b, V& c) {
     i = map_inverse<key_i, key_constant>(t);

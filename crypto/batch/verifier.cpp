@@ -61,7 +61,7 @@ LaneKernel kernel(DesForm form) {
 
 /// Kernels spill round keys below the caller's frame; this writes over what they left there.
 [[gnu::noinline]] void wipe_stack() {
-    std::uint8_t below[16384];
+    std::uint8_t below[8192];
     wipe(below);
 }
 
@@ -109,17 +109,13 @@ public:
 
     /// Records `begin` to `end`; true unless one of them names a key that is not in the table.
     [[nodiscard]] bool take(std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) {
-            const IssuerKeyIndex key = task_.key_of(i);
+        while (begin < end) {
+            const IssuerKeyIndex key = task_.key_of(begin);
             if (!task_.keys.contains(key)) return false;
-            const auto index = static_cast<std::uint32_t>(i);
-            if (task_.keys.name(key).suite == protocol::Suite::triple_des) {
-                take_des(index);
-            } else if (waiting_) {
-                take_sm4(index, key);
-            } else {
-                take_mixed(index);
-            }
+            std::size_t stop = begin + 1;
+            while (stop < end && task_.key_of(stop) == key) ++stop;
+            take_alike(begin, stop, key);
+            begin = stop;
         }
         return true;
     }
@@ -128,42 +124,61 @@ public:
     void finish() {
         for (std::size_t key = 0; key < waiting_count_.size(); ++key) {
             const std::uint32_t* waiting = waiting_.get() + key * sm4_.lanes;
-            for (std::size_t i = 0; i < waiting_count_[key]; ++i) take_mixed(waiting[i]);
+            for (std::size_t i = 0; i < waiting_count_[key]; ++i) {
+                mixed_[mixed_count_++] = waiting[i];
+                if (mixed_count_ == sm4_.lanes) run_mixed();
+            }
         }
-        if (mixed_count_ != 0) run_sm4(mixed_, mixed_count_);
-        if (des_count_ != 0) run(des_, des_waiting_, des_count_, nullptr);
+        if (mixed_count_ != 0) run_mixed();
+        if (des_count_ != 0) run_des();
     }
 
 private:
-    void take_des(std::uint32_t index) {
-        des_waiting_[des_count_++] = index;
-        if (des_count_ < des_.lanes) return;
+    /// Neighbours under one key, as most are, go as a run: no counter is touched for each.
+    void take_alike(std::size_t begin, std::size_t end, IssuerKeyIndex key) {
+        while (begin < end) {
+            if (task_.keys.name(key).suite == protocol::Suite::triple_des) {
+                begin = fill(des_waiting_, des_.lanes, des_count_, begin, end);
+                if (des_count_ == des_.lanes) run_des();
+            } else if (waiting_) {
+                std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
+                begin = fill(waiting, sm4_.lanes, waiting_count_[key.value()], begin, end);
+                if (waiting_count_[key.value()] == sm4_.lanes) {
+                    run(sm4_, waiting, sm4_.lanes, &task_.keys.expanded(key));
+                    waiting_count_[key.value()] = 0;
+                }
+            } else {
+                begin = fill(mixed_, sm4_.lanes, mixed_count_, begin, end);
+                if (mixed_count_ == sm4_.lanes) run_mixed();
+            }
+        }
+    }
+
+    /// Adds records from `begin` on to a list until it is full or they end; answers the first not
+    /// added.
+    template <class Count>
+    static std::size_t fill(std::uint32_t* list, std::size_t room, Count& count, std::size_t begin,
+                            std::size_t end) {
+        const std::size_t added = std::min(end - begin, room - count);
+        for (std::size_t i = 0; i < added; ++i) {
+            list[count + i] = static_cast<std::uint32_t>(begin + i);
+        }
+        count = static_cast<Count>(count + added);
+        return begin + added;
+    }
+
+    void run_des() {
         run(des_, des_waiting_, des_count_, nullptr);
         des_count_ = 0;
     }
 
-    void take_sm4(std::uint32_t index, IssuerKeyIndex key) {
-        std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
-        std::uint8_t& count = waiting_count_[key.value()];
-        waiting[count++] = index;
-        if (count < sm4_.lanes) return;
-        run(sm4_, waiting, count, &task_.keys.expanded(key));
-        count = 0;
-    }
-
-    void take_mixed(std::uint32_t index) {
-        mixed_[mixed_count_++] = index;
-        if (mixed_count_ < sm4_.lanes) return;
-        run_sm4(mixed_, mixed_count_);
-        mixed_count_ = 0;
-    }
-
-    void run_sm4(const std::uint32_t* indexes, std::size_t count) {
-        const IssuerKeyIndex key = task_.key_of(indexes[0]);
-        const bool alike = std::all_of(indexes, indexes + count, [&](std::uint32_t index) {
+    void run_mixed() {
+        const IssuerKeyIndex key = task_.key_of(mixed_[0]);
+        const bool alike = std::all_of(mixed_, mixed_ + mixed_count_, [&](std::uint32_t index) {
             return task_.key_of(index) == key;
         });
-        run(sm4_, indexes, count, alike ? &task_.keys.expanded(key) : nullptr);
+        run(sm4_, mixed_, mixed_count_, alike ? &task_.keys.expanded(key) : nullptr);
+        mixed_count_ = 0;
     }
 
     /// `shared` is the one issuer key of all these records, or null where each lane brings its own.

@@ -14,7 +14,7 @@ constexpr std::array<std::uint8_t, 16> watched{0x3A, 0x91, 0x5C, 0xE7, 0x08, 0xB
 int freed_with_key = 0;
 int scratch_freed = 0;
 int scratch_freed_unwiped = 0;
-constexpr std::size_t scratch_bytes = 65536;
+constexpr std::size_t scratch_bytes = 32768;
 
 void inspect(const void* block, std::size_t size) {
     const auto* bytes = static_cast<const std::uint8_t*>(block);
