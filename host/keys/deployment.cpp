@@ -1,0 +1,193 @@
+#include "host/keys/deployment.hpp"
+
+#include <boost/json.hpp>
+
+#include "platform/mask.hpp"
+
+namespace host::keys {
+namespace {
+
+namespace json = boost::json;
+using crypto::keys::city_key;
+using crypto::keys::city_signature;
+using platform::PeerRole;
+
+/// Loads and TACs, nothing that could debit a card.
+constexpr std::array host_uses{KeyUse::load, KeyUse::transaction_certificate};
+constexpr std::array host_signatures{KeyUse::list_signature, KeyUse::day_signature};
+/// Everything that goes into a card, and the chips' transport masters.
+constexpr std::array issuer_uses{KeyUse::purchase,
+                                 KeyUse::application_lock,
+                                 KeyUse::load,
+                                 KeyUse::transaction_certificate,
+                                 KeyUse::application_unlock,
+                                 KeyUse::application_maintenance,
+                                 KeyUse::card_maintenance,
+                                 KeyUse::pin_unblock,
+                                 KeyUse::pin_reload,
+                                 KeyUse::external_authentication,
+                                 KeyUse::internal_authentication,
+                                 KeyUse::card_transport,
+                                 KeyUse::sam_transport};
+constexpr std::array sam_uses{KeyUse::purchase, KeyUse::application_lock};
+
+Result<void> copy_city_keys(const City& city, KeyStore& store, std::span<const KeyUse> uses) {
+    for (const KeyUse use : uses) {
+        for (const Suite suite : suites) {
+            ONECARD_CHECK(copy_key(*city.store, store, city_key(city.identity.city, use, suite)));
+        }
+    }
+    return {};
+}
+
+Result<void> copy_host_keys(const City& city, KeyStore& store) {
+    ONECARD_CHECK(copy_city_keys(city, store, host_uses));
+    for (const KeyUse use : host_signatures) {
+        ONECARD_CHECK(copy_key(*city.store, store, city_signature(city.identity.city, use)));
+    }
+    return {};
+}
+
+Result<void> copy_issuer_keys(const DeploymentOrder& order, const City& city, KeyStore& store) {
+    ONECARD_CHECK(copy_city_keys(city, store, issuer_uses));
+    if (order.nation == nullptr) return {};
+    if (mark_of(*order.nation->store) != city.identity.mark) {
+        return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
+    }
+    for (const KeyUse use : sam_uses) {
+        for (const Suite suite : suites) {
+            ONECARD_CHECK(
+                copy_key(*order.nation->store, store, crypto::keys::national_key(use, suite)));
+        }
+    }
+    return {};
+}
+
+/// The keys of this role; a terminal's batch key is made here and never leaves.
+Result<void> fill_store(const DeploymentOrder& order, const City& city, KeyStore& store,
+                        Deployment& deployment, crypto::Random& random) {
+    switch (order.role) {
+        case PeerRole::city_host: return copy_host_keys(city, store);
+        case PeerRole::issuer: return copy_issuer_keys(order, city, store);
+        case PeerRole::terminal: {
+            ONECARD_TRY(key,
+                        generate_sm2(store, crypto::keys::batch_signature(order.device), random));
+            deployment.batch_key.emplace();
+            std::ranges::copy(key.bytes(), deployment.batch_key->begin());
+            return {};
+        }
+        case PeerRole::desk:
+        case PeerRole::operator_admin: return {};
+    }
+    return {};
+}
+
+Deployment describe(const DeploymentOrder& order, const City& city) {
+    const bool operators =
+        order.role == PeerRole::terminal || order.role == PeerRole::operator_admin;
+    Deployment out;
+    out.mark = city.identity.mark;
+    out.role = order.role;
+    out.organisation =
+        operators ? platform::to_hex(order.operator_id.value()) : city_digits(city.identity.city);
+    out.unit =
+        order.role == PeerRole::terminal ? platform::to_hex(order.device.value()) : order.unit;
+    out.city = city.identity.city;
+    out.issuer = city.identity.issuer;
+    out.list_key = city.identity.list_key;
+    out.day_key = city.identity.day_key;
+    return out;
+}
+
+Result<std::string> certify(const Deployment& deployment, const City& city, KeyStore& store,
+                            unsigned years, crypto::Random& random, const platform::Clock& clock) {
+    ONECARD_TRY(authority_key,
+                reveal_tls(*city.store, crypto::keys::city_authority(city.identity.city)));
+    ONECARD_TRY(key, generate_tls(store, crypto::keys::tls_identity(), random));
+    const Validity validity = validity_of(clock, years);
+    auto pem = crypto::keys::write_certificate(
+        {crypto::keys::X509Kind::unit,
+         {platform::name(deployment.role), deployment.organisation, deployment.unit},
+         authority_subject(city.identity.city),
+         crypto::keys::generate_serial(random),
+         validity.not_before,
+         validity.not_after},
+        key, authority_key, random);
+    if (!pem) {
+        return refuse(RefusalKind::certificate_refused,
+                      deployment.unit + ": " + crypto::keys::name(pem.error()));
+    }
+    return *pem + city.authority_pem;
+}
+
+std::optional<std::array<std::uint8_t, 64>> key_member(const json::object& object,
+                                                       std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr || !value->is_string()) return std::nullopt;
+    return platform::from_hex<64>({value->get_string().data(), value->get_string().size()});
+}
+
+std::string text_member(const json::object& object, std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr || !value->is_string()) return {};
+    return {value->get_string().data(), value->get_string().size()};
+}
+
+}  // namespace
+
+std::string to_json(const Deployment& deployment) {
+    json::object object{{"mark", word(deployment.mark)},
+                        {"role", platform::name(deployment.role)},
+                        {"organisation", deployment.organisation},
+                        {"unit", deployment.unit},
+                        {"city", city_digits(deployment.city)},
+                        {"issuer", platform::to_hex(deployment.issuer.value())},
+                        {"list_key", platform::to_hex(deployment.list_key)},
+                        {"day_key", platform::to_hex(deployment.day_key)}};
+    if (deployment.batch_key) object["batch_key"] = platform::to_hex(*deployment.batch_key);
+    return json::serialize(object) + "\n";
+}
+
+Result<Deployment> parse_deployment(std::string_view text, const std::string& file) {
+    ONECARD_TRY(city, parse_city(text, file));  // the same members, and more
+    const json::value parsed = json::parse(text);
+    const json::object& object = parsed.get_object();
+    const auto role = platform::parse_peer_role(text_member(object, "role"));
+    if (!role) return refuse(RefusalKind::input_wrong, file + ": \"role\" is none of ours");
+    Deployment out{city.mark,
+                   *role,
+                   text_member(object, "organisation"),
+                   text_member(object, "unit"),
+                   city.city,
+                   city.issuer,
+                   city.list_key,
+                   city.day_key,
+                   key_member(object, "batch_key")};
+    if (out.organisation.empty() || out.unit.empty()) {
+        return refuse(RefusalKind::input_wrong, file + ": \"organisation\" or \"unit\" is missing");
+    }
+    if (*role == PeerRole::terminal && !out.batch_key) {
+        return refuse(RefusalKind::input_wrong, file + ": \"batch_key\" is not 128 hex digits");
+    }
+    return out;
+}
+
+Result<Deployment> deploy(const DeploymentOrder& order, const City& city, crypto::Random& random,
+                          const platform::Clock& clock) {
+    Deployment deployment = describe(order, city);
+    if (deployment.unit.empty()) {
+        return refuse(RefusalKind::input_wrong, "a name for the unit is missing: --unit");
+    }
+    ONECARD_TRY(directory, NewDirectory::begin(order.directory));
+    ONECARD_TRY(store,
+                create_store(directory / store_file, order.passphrase, deployment.mark, random));
+    ONECARD_CHECK(fill_store(order, city, *store, deployment, random));
+    ONECARD_TRY(certificate, certify(deployment, city, *store, order.years, random, clock));
+    ONECARD_CHECK(directory.write(certificate_file, certificate));
+    ONECARD_CHECK(directory.write(root_file, city.root_pem));
+    ONECARD_CHECK(directory.write(deployment_file, to_json(deployment)));
+    ONECARD_CHECK(directory.publish());
+    return deployment;
+}
+
+}  // namespace host::keys

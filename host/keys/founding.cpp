@@ -1,0 +1,241 @@
+#include "host/keys/founding.hpp"
+
+#include <boost/json.hpp>
+
+#include "platform/files.hpp"
+#include "platform/mask.hpp"
+
+namespace host::keys {
+namespace {
+
+namespace json = boost::json;
+using crypto::keys::city_authority;
+using crypto::keys::city_key;
+using crypto::keys::city_signature;
+using crypto::keys::national_authority;
+using crypto::keys::national_key;
+using crypto::keys::X509Kind;
+
+constexpr unsigned root_years = 20;
+constexpr unsigned authority_years = 10;
+constexpr std::int64_t clock_tolerance_ms = 10 * 60 * 1000;
+constexpr std::size_t small_file_max = 64 * 1024;
+
+/// Roots from which every city's master derives: one level, by the issuer's factor.
+constexpr std::array national_uses{KeyUse::purchase, KeyUse::application_lock};
+/// Masters that a city makes itself: docs/keys.md, 2.
+constexpr std::array city_uses{KeyUse::load,
+                               KeyUse::transaction_certificate,
+                               KeyUse::unload,
+                               KeyUse::overdraft,
+                               KeyUse::application_unlock,
+                               KeyUse::application_maintenance,
+                               KeyUse::card_maintenance,
+                               KeyUse::pin_unblock,
+                               KeyUse::pin_reload,
+                               KeyUse::external_authentication,
+                               KeyUse::internal_authentication,
+                               KeyUse::card_transport,
+                               KeyUse::sam_transport};
+
+Result<std::string> read_small(const std::filesystem::path& path) {
+    auto content = platform::read_text_file(path, small_file_max);
+    if (!content) return refuse(RefusalKind::file_failed, content.error().detail);
+    return *std::move(content);
+}
+
+Result<std::string> certify(const crypto::keys::X509Request& request,
+                            const crypto::keys::P256PrivateKey& key,
+                            const crypto::keys::P256PrivateKey& issuer_key,
+                            crypto::Random& random) {
+    auto pem = crypto::keys::write_certificate(request, key, issuer_key, random);
+    if (!pem) return refuse(RefusalKind::certificate_refused, crypto::keys::name(pem.error()));
+    return *std::move(pem);
+}
+
+/// DPK and lock masters: the nation's, one level down.
+Result<void> derive_city_masters(const KeyStore& national, KeyStore& store, CityCode city,
+                                 const IssuerId& issuer) {
+    const std::array factors{crypto::purse::factor_of(issuer)};
+    for (const KeyUse use : national_uses) {
+        for (const Suite suite : suites) {
+            const KeyName parent = national_key(use, suite);
+            const KeyName child = city_key(city, use, suite);
+            const auto id = national.find(parent);
+            const auto derived = id ? national.derive(*id, factors) : std::unexpected{id.error()};
+            if (!derived) {
+                return refuse(RefusalKind::store_failed,
+                              text(parent) + ": " + crypto::keys::name(derived.error()));
+            }
+            const auto added =
+                store.add(child, crypto::keys::KeyState::active, derived->value.bytes());
+            if (!added) {
+                return refuse(RefusalKind::store_failed,
+                              text(child) + ": " + crypto::keys::name(added.error()));
+            }
+        }
+    }
+    return {};
+}
+
+Result<void> generate_city_masters(KeyStore& store, CityCode city, crypto::Random& random) {
+    for (const KeyUse use : city_uses) {
+        for (const Suite suite : suites) {
+            ONECARD_CHECK(
+                generate_key(store, city_key(city, use, suite), crypto::purse::key_size, random));
+        }
+    }
+    return {};
+}
+
+Result<std::string> certify_authority(KeyStore& store, const KeyStore& national, CityCode city,
+                                      crypto::Random& random, const platform::Clock& clock) {
+    ONECARD_TRY(root_key, reveal_tls(national, national_authority()));
+    ONECARD_TRY(key, generate_tls(store, city_authority(city), random));
+    const Validity validity = validity_of(clock, authority_years);
+    return certify({X509Kind::authority, authority_subject(city), root_subject(),
+                    crypto::keys::generate_serial(random), validity.not_before, validity.not_after},
+                   key, root_key, random);
+}
+
+template <std::size_t size>
+std::optional<std::array<std::uint8_t, size>> hex_member(const json::object& object,
+                                                         std::string_view key) {
+    const json::value* value = object.if_contains(key);
+    if (value == nullptr || !value->is_string()) return std::nullopt;
+    return platform::from_hex<size>({value->get_string().data(), value->get_string().size()});
+}
+
+}  // namespace
+
+std::string city_digits(CityCode city) {
+    return platform::to_hex(std::array{static_cast<std::uint8_t>(city.value() >> 8),
+                                       static_cast<std::uint8_t>(city.value())});
+}
+
+crypto::keys::X509Subject root_subject() {
+    return {"national-ca", "national", "root"};
+}
+crypto::keys::X509Subject authority_subject(CityCode city) {
+    return {"city-ca", city_digits(city), "authority"};
+}
+
+Validity validity_of(const platform::Clock& clock, unsigned years) {
+    const protocol::DateTime from =
+        platform::local_date_time(clock.unix_ms() - clock_tolerance_ms, 0);
+    const unsigned year = std::min(from.date.year() + years, 9999U);
+    const unsigned day =
+        std::min(from.date.day(), protocol::Date::days_in_month(year, from.date.month()));
+    // The same day that many years later exists: 29 February became the 28th above.
+    return {from, {protocol::Date::make(year, from.date.month(), day).value(), from.time}};
+}
+
+std::string to_json(const CityIdentity& identity) {
+    return json::serialize(json::object{{"mark", word(identity.mark)},
+                                        {"city", city_digits(identity.city)},
+                                        {"issuer", platform::to_hex(identity.issuer.value())},
+                                        {"list_key", platform::to_hex(identity.list_key)},
+                                        {"day_key", platform::to_hex(identity.day_key)}}) +
+           "\n";
+}
+
+Result<CityIdentity> parse_city(std::string_view text, const std::string& file) {
+    const auto wrong = [&](const char* what) {
+        return refuse(RefusalKind::input_wrong, file + ": " + what);
+    };
+    boost::system::error_code error;
+    const json::value parsed = json::parse(text, error);
+    if (error || !parsed.is_object()) return wrong("is no JSON object");
+    const json::object& object = parsed.get_object();
+    const auto city = hex_member<2>(object, "city");
+    const auto issuer = hex_member<8>(object, "issuer");
+    const auto list_key = hex_member<64>(object, "list_key");
+    const auto day_key = hex_member<64>(object, "day_key");
+    const json::value* mark = object.if_contains("mark");
+    if (!city || !protocol::is_bcd(*city)) return wrong("\"city\" is not four digits");
+    if (!issuer) return wrong("\"issuer\" is not 16 hex digits");
+    if (!list_key || !day_key) return wrong("\"list_key\" or \"day_key\" is not 128 hex digits");
+    if (mark == nullptr || (*mark != "live" && *mark != "rehearsal")) {
+        return wrong("\"mark\" is neither live nor rehearsal");
+    }
+    return CityIdentity{*mark == "live" ? Mark::live : Mark::rehearsal,
+                        CityCode{static_cast<std::uint16_t>((*city)[0] << 8 | (*city)[1])},
+                        IssuerId{*issuer}, *list_key, *day_key};
+}
+
+Result<void> found_nation(const Founding& founding, crypto::Random& random,
+                          const platform::Clock& clock) {
+    ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
+    ONECARD_TRY(store,
+                create_store(directory / store_file, founding.passphrase, founding.mark, random));
+    for (const KeyUse use : national_uses) {
+        for (const Suite suite : suites) {
+            ONECARD_CHECK(
+                generate_key(*store, national_key(use, suite), crypto::purse::key_size, random));
+        }
+    }
+    ONECARD_TRY(key, generate_tls(*store, national_authority(), random));
+    const Validity validity = validity_of(clock, root_years);
+    ONECARD_TRY(root, certify({X509Kind::root, root_subject(), root_subject(),
+                               crypto::keys::generate_serial(random), validity.not_before,
+                               validity.not_after},
+                              key, key, random));
+    ONECARD_CHECK(directory.write(certificate_file, root));
+    return directory.publish();
+}
+
+Result<Nation> open_nation(const std::filesystem::path& directory, crypto::Bytes passphrase,
+                           crypto::Random& random) {
+    ONECARD_TRY(store, open_store(directory / store_file, passphrase, random));
+    ONECARD_TRY(root, read_small(directory / certificate_file));
+    return Nation{std::move(store), std::move(root)};
+}
+
+Result<CityIdentity> found_city(const Founding& founding, const Nation& nation, CityCode city,
+                                const IssuerId& issuer, crypto::Random& random,
+                                const platform::Clock& clock) {
+    if (mark_of(*nation.store) != founding.mark) {
+        return refuse(RefusalKind::mark_mismatch,
+                      std::string{"the nation is "} + word(mark_of(*nation.store)) +
+                          ", the city was to be " + word(founding.mark));
+    }
+    ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
+    ONECARD_TRY(store,
+                create_store(directory / store_file, founding.passphrase, founding.mark, random));
+    ONECARD_CHECK(derive_city_masters(*nation.store, *store, city, issuer));
+    ONECARD_CHECK(generate_city_masters(*store, city, random));
+    ONECARD_TRY(list_key,
+                generate_sm2(*store, city_signature(city, KeyUse::list_signature), random));
+    ONECARD_TRY(day_key, generate_sm2(*store, city_signature(city, KeyUse::day_signature), random));
+    ONECARD_TRY(authority, certify_authority(*store, *nation.store, city, random, clock));
+    CityIdentity identity{founding.mark, city, issuer, {}, {}};
+    std::ranges::copy(list_key.bytes(), identity.list_key.begin());
+    std::ranges::copy(day_key.bytes(), identity.day_key.begin());
+    ONECARD_CHECK(directory.write(certificate_file, authority));
+    ONECARD_CHECK(directory.write(root_file, nation.root_pem));
+    ONECARD_CHECK(directory.write(city_file, to_json(identity)));
+    ONECARD_CHECK(directory.publish());
+    return identity;
+}
+
+Result<City> open_city(const std::filesystem::path& directory, crypto::Bytes passphrase,
+                       crypto::Random& random) {
+    ONECARD_TRY(text, read_small(directory / city_file));
+    ONECARD_TRY(identity, parse_city(text, (directory / city_file).string()));
+    ONECARD_TRY(store, open_store(directory / store_file, passphrase, random));
+    if (mark_of(*store) != identity.mark) {
+        return refuse(RefusalKind::mark_mismatch,
+                      directory.string() + ": the key store and city.json disagree");
+    }
+    // The store's own names are authenticated, city.json is not.
+    if (!store->find(city_authority(identity.city))) {
+        return refuse(
+            RefusalKind::city_mismatch,
+            directory.string() + ": the key store is not of city " + city_digits(identity.city));
+    }
+    ONECARD_TRY(authority, read_small(directory / certificate_file));
+    ONECARD_TRY(root, read_small(directory / root_file));
+    return City{std::move(store), identity, std::move(authority), std::move(root)};
+}
+
+}  // namespace host::keys

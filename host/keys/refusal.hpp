@@ -1,0 +1,33 @@
+#pragma once
+// Why onecard-keys did not do what it was asked.
+#include <cstdint>
+#include <expected>
+#include <string>
+
+namespace host::keys {
+
+enum class RefusalKind : std::uint8_t {
+    input_wrong,          ///< an argument or a file's content, named in the detail
+    target_exists,        ///< the directory to be written is there already
+    file_failed,          ///< reading or writing: the detail has path and reason
+    store_failed,         ///< a key store: the detail has the key's name and the reason
+    mark_mismatch,        ///< rehearsal keys for a live purpose, or the other way round
+    city_mismatch,        ///< the store belongs to another city
+    certificate_refused,  ///< X.509 could not be written
+    passphrase_missing,   ///< no passphrase could be had
+    random_failed,        ///< the kernel gave no entropy
+};
+[[nodiscard]] const char* name(RefusalKind kind);
+
+struct Refusal {
+    RefusalKind kind = RefusalKind::input_wrong;
+    std::string detail;  ///< what, where, what to do; holds no secret
+};
+template <class T>
+using Result = std::expected<T, Refusal>;
+
+[[nodiscard]] inline std::unexpected<Refusal> refuse(RefusalKind kind, std::string detail) {
+    return std::unexpected{Refusal{kind, std::move(detail)}};
+}
+
+}  // namespace host::keys

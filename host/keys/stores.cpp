@@ -1,0 +1,242 @@
+#include "host/keys/stores.hpp"
+
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "platform/files.hpp"
+
+namespace host::keys {
+namespace {
+
+using crypto::keys::KeyAlgorithm;
+using crypto::keys::KeyError;
+using crypto::keys::KeyState;
+
+std::unexpected<Refusal> store_refusal(const std::string& what, KeyError error) {
+    return refuse(RefusalKind::store_failed,
+                  what + ": " + crypto::keys::name(error) + ": " + crypto::keys::advice(error));
+}
+
+/// Secret bytes of exactly `size`.
+template <std::size_t size>
+Result<crypto::SecretBytes<size>> reveal(const KeyStore& store, const KeyName& key) {
+    const auto id = store.find(key);
+    if (!id) return store_refusal(text(key), id.error());
+    crypto::SecretBytes<size> secret;
+    const auto revealed = store.reveal(*id, secret.bytes());
+    if (!revealed) return store_refusal(text(key), revealed.error());
+    return secret;
+}
+
+Result<void> add(KeyStore& store, const KeyName& key, crypto::Bytes secret) {
+    const auto added = store.add(key, KeyState::active, secret);
+    if (!added) return store_refusal(text(key), added.error());
+    return {};
+}
+
+}  // namespace
+
+const char* name(RefusalKind kind) {
+    switch (kind) {
+        case RefusalKind::input_wrong: return "input_wrong";
+        case RefusalKind::target_exists: return "target_exists";
+        case RefusalKind::file_failed: return "file_failed";
+        case RefusalKind::store_failed: return "store_failed";
+        case RefusalKind::mark_mismatch: return "mark_mismatch";
+        case RefusalKind::city_mismatch: return "city_mismatch";
+        case RefusalKind::certificate_refused: return "certificate_refused";
+        case RefusalKind::passphrase_missing: return "passphrase_missing";
+        case RefusalKind::random_failed: return "random_failed";
+    }
+    return "unknown";
+}
+
+const char* name(KeyUse use) {
+    switch (use) {
+        case KeyUse::purchase: return "purchase";
+        case KeyUse::load: return "load";
+        case KeyUse::transaction_certificate: return "transaction_certificate";
+        case KeyUse::unload: return "unload";
+        case KeyUse::overdraft: return "overdraft";
+        case KeyUse::application_lock: return "application_lock";
+        case KeyUse::application_unlock: return "application_unlock";
+        case KeyUse::application_maintenance: return "application_maintenance";
+        case KeyUse::card_maintenance: return "card_maintenance";
+        case KeyUse::pin_unblock: return "pin_unblock";
+        case KeyUse::pin_reload: return "pin_reload";
+        case KeyUse::external_authentication: return "external_authentication";
+        case KeyUse::internal_authentication: return "internal_authentication";
+        case KeyUse::sam_transport: return "sam_transport";
+        case KeyUse::batch_signature: return "batch_signature";
+        case KeyUse::list_signature: return "list_signature";
+        case KeyUse::day_signature: return "day_signature";
+        case KeyUse::key_wrapping: return "key_wrapping";
+        case KeyUse::tls_identity: return "tls_identity";
+        case KeyUse::certificate_authority: return "certificate_authority";
+        case KeyUse::card_transport: return "card_transport";
+    }
+    return "unknown";
+}
+
+const char* name(KeyAlgorithm algorithm) {
+    switch (algorithm) {
+        case KeyAlgorithm::triple_des: return "3des";
+        case KeyAlgorithm::sm4: return "sm4";
+        case KeyAlgorithm::aes: return "aes";
+        case KeyAlgorithm::sm2_private: return "sm2";
+        case KeyAlgorithm::hmac_sm3: return "hmac_sm3";
+        case KeyAlgorithm::p256_private: return "p256";
+    }
+    return "unknown";
+}
+
+const char* name(KeyState state) {
+    switch (state) {
+        case KeyState::planned: return "planned";
+        case KeyState::active: return "active";
+        case KeyState::verify_only: return "verify_only";
+        case KeyState::retired: return "retired";
+        case KeyState::destroyed: return "destroyed";
+    }
+    return "unknown";
+}
+
+std::string text(const KeyName& key) {
+    return key.label + " " + name(key.use) + " " + name(key.algorithm) + " v" +
+           std::to_string(key.version.value());
+}
+
+// ---- Directories
+
+Result<NewDirectory> NewDirectory::begin(const std::filesystem::path& target) {
+    std::error_code error;
+    if (std::filesystem::exists(target, error)) {
+        return refuse(RefusalKind::target_exists,
+                      target.string() + " is there already: name another directory or remove it");
+    }
+    std::filesystem::path draft = target;
+    draft += ".part";
+    std::filesystem::remove_all(draft, error);  // what an interrupted run left
+    if (!target.parent_path().empty()) {
+        std::filesystem::create_directories(target.parent_path(), error);
+    }
+    if (::mkdir(draft.c_str(), 0700) != 0) {
+        return refuse(RefusalKind::file_failed, draft.string() + ": cannot be made: " +
+                                                    std::generic_category().message(errno));
+    }
+    return NewDirectory{target, std::move(draft)};
+}
+
+Result<void> NewDirectory::write(const char* file, const std::string& content) const {
+    const auto written = platform::replace_file(draft_ / file, std::string_view{content},
+                                                platform::FileMode::everyone);
+    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    return {};
+}
+
+Result<void> NewDirectory::publish() const {
+    std::error_code error;
+    std::filesystem::rename(draft_, target_, error);
+    if (error) {
+        return refuse(RefusalKind::file_failed, target_.string() + ": " + error.message());
+    }
+    return {};
+}
+
+// ---- Stores
+
+Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
+                                               crypto::Bytes passphrase, Mark mark,
+                                               crypto::Random& random) {
+    using crypto::keys::DerivationCost;
+    using crypto::keys::Purpose;
+    const bool rehearsal = mark == Mark::rehearsal;
+    auto store = crypto::keys::create_sealed_file(
+        path, passphrase, rehearsal ? Purpose::rehearsal : Purpose::production, random,
+        rehearsal ? DerivationCost::rehearsal() : DerivationCost{});
+    if (!store) return store_refusal(path.string(), store.error());
+    return *std::move(store);
+}
+
+Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
+                                             crypto::Bytes passphrase, crypto::Random& random) {
+    auto store = crypto::keys::open_sealed_file(path, passphrase, random);
+    if (!store) return store_refusal(path.string(), store.error());
+    return *std::move(store);
+}
+
+std::optional<ActiveKey> newest_active(const KeyStore& store, const std::string& label, KeyUse use,
+                                       Suite suite) {
+    std::optional<KeyName> best;
+    for (const auto& key : store.list()) {
+        const bool fits = key.name.label == label && key.name.use == use &&
+                          key.name.algorithm == crypto::keys::algorithm_of(suite) &&
+                          key.state == KeyState::active;
+        if (fits && (!best || best->version < key.name.version)) best = key.name;
+    }
+    if (!best) return std::nullopt;
+    const auto id = store.find(*best);
+    if (!id) return std::nullopt;
+    return ActiveKey{*id, best->version};
+}
+
+Result<void> generate_key(KeyStore& store, const KeyName& key, std::size_t size,
+                          crypto::Random& random) {
+    const auto made = store.generate(key, KeyState::active, size, random);
+    if (!made) return store_refusal(text(key), made.error());
+    return {};
+}
+
+Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key) {
+    const auto id = from.find(key);
+    if (!id) return store_refusal(text(key), id.error());
+    const auto described = from.describe(*id);
+    if (!described) return store_refusal(text(key), described.error());
+    crypto::SecretBytes<256> secret;  // no key of ours is larger: crypto/keys/sealed_file.hpp
+    if (described->size > secret.size) {
+        return store_refusal(text(key), KeyError::key_size_wrong);
+    }
+    const auto bytes = secret.bytes().first(described->size);
+    const auto revealed = from.reveal(*id, bytes);
+    if (!revealed) return store_refusal(text(key), revealed.error());
+    return add(to, key, bytes);
+}
+
+Result<crypto::sm2::PublicKey> generate_sm2(KeyStore& store, const KeyName& key,
+                                            crypto::Random& random) {
+    const auto pair = crypto::sm2::PrivateKey::generate(random);
+    if (!pair) return refuse(RefusalKind::random_failed, crypto::sm2::name(pair.error()));
+    ONECARD_CHECK(add(store, key, pair->bytes()));
+    return pair->public_key();
+}
+
+Result<crypto::sm2::PublicKey> sm2_public(const KeyStore& store, const KeyName& key,
+                                          crypto::Random& random) {
+    ONECARD_TRY(secret, reveal<crypto::sm2::scalar_size>(store, key));
+    const auto pair = crypto::sm2::PrivateKey::load(secret.bytes(), random);
+    if (!pair) {
+        return refuse(RefusalKind::store_failed,
+                      text(key) + ": " + crypto::sm2::name(pair.error()));
+    }
+    return pair->public_key();
+}
+
+Result<crypto::keys::P256PrivateKey> generate_tls(KeyStore& store, const KeyName& key,
+                                                  crypto::Random& random) {
+    auto secret = crypto::keys::generate_p256(random);
+    ONECARD_CHECK(add(store, key, secret.bytes()));
+    return secret;
+}
+
+Result<crypto::keys::P256PrivateKey> reveal_tls(const KeyStore& store, const KeyName& key) {
+    return reveal<32>(store, key);
+}
+
+Result<crypto::purse::PurseKey> reveal_purse(const KeyStore& store, const KeyName& key) {
+    ONECARD_TRY(secret, reveal<crypto::purse::key_size>(store, key));
+    const Suite suite = key.algorithm == KeyAlgorithm::triple_des ? Suite::triple_des : Suite::sm4;
+    return crypto::purse::PurseKey{suite, secret.bytes()};
+}
+
+}  // namespace host::keys
