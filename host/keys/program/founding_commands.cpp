@@ -1,0 +1,169 @@
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+
+#include "host/keys/founding.hpp"
+#include "host/keys/program/commands.hpp"
+#include "host/keys/program/context.hpp"
+#include "platform/files.hpp"
+#include "platform/mask.hpp"
+
+namespace host::keys {
+namespace {
+
+struct NationOptions {
+    std::filesystem::path directory;
+    KeySourceOptions source;
+    platform::PassphraseSource passphrase{.descriptor = {},
+                                          .file = {},
+                                          .prompt = "New passphrase of the nation's store: ",
+                                          .confirm = true};
+    bool json = false;
+};
+
+Result<void> run_found_nation(const NationOptions& options) {
+    ONECARD_TRY(source, KeySource::make(options.source, "nation"));
+    ONECARD_TRY(words, passphrase(options.passphrase));
+    ONECARD_CHECK(found_nation({options.directory, words.bytes(), options.source.mark()},
+                               source.random(), platform::SystemClock{}));
+    const std::string mark = word(options.source.mark());
+    print(options.json, "founded a " + mark + " nation in " + options.directory.string(),
+          boost::json::serialize(
+              boost::json::object{{"directory", options.directory.string()}, {"mark", mark}}));
+    return {};
+}
+
+struct CityOptions {
+    std::filesystem::path directory;
+    std::filesystem::path nation;
+    std::string city;
+    std::string issuer;
+    KeySourceOptions source;
+    platform::PassphraseSource passphrase{.descriptor = {},
+                                          .file = {},
+                                          .prompt = "New passphrase of the city's store: ",
+                                          .confirm = true};
+    platform::PassphraseSource nation_passphrase{.descriptor = {},
+                                                 .file = {},
+                                                 .prompt = "Passphrase of the nation's store: ",
+                                                 .confirm = false};
+    bool json = false;
+};
+
+Result<void> run_found_city(const CityOptions& options) {
+    const auto code = platform::from_hex<2>(options.city);
+    if (!code || !protocol::is_bcd(*code)) {
+        return refuse(RefusalKind::input_wrong, "--city: four digits expected");
+    }
+    const auto issuer = platform::from_hex<8>(options.issuer);
+    if (!issuer || !protocol::is_bcd(*issuer)) {
+        return refuse(RefusalKind::input_wrong, "--issuer: 16 digits expected");
+    }
+    const CityCode city{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
+    ONECARD_TRY(source, KeySource::make(options.source, "city/" + options.city));
+    ONECARD_TRY(nonces, system_random());
+    ONECARD_TRY(nation_words, passphrase(options.nation_passphrase));
+    ONECARD_TRY(words, passphrase(options.passphrase));
+    ONECARD_TRY(nation, open_nation(options.nation, nation_words.bytes(), nonces));
+    ONECARD_TRY(identity,
+                found_city({options.directory, words.bytes(), options.source.mark()}, nation, city,
+                           protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
+    print(options.json,
+          std::string{"founded the "} + word(identity.mark) + " city " + city_digits(city) +
+              " in " + options.directory.string(),
+          to_json(identity));
+    return {};
+}
+
+struct ChipMakerOptions {
+    std::filesystem::path city;
+    std::filesystem::path file;
+    std::string kind = "card";
+    std::string suite = "sm4";
+    platform::PassphraseSource passphrase{.descriptor = {},
+                                          .file = {},
+                                          .prompt = "Passphrase of the city's store: ",
+                                          .confirm = false};
+};
+
+/// Virtual chips need a maker: only throw-away masters may leave a store in clear.
+Result<void> run_chip_maker(const ChipMakerOptions& options) {
+    ONECARD_TRY(nonces, system_random());
+    ONECARD_TRY(words, passphrase(options.passphrase));
+    ONECARD_TRY(city, open_city(options.city, words.bytes(), nonces));
+    if (city.identity.mark != Mark::rehearsal) {
+        return refuse(RefusalKind::mark_mismatch,
+                      "transport masters leave rehearsal stores only: a live one goes to the chip "
+                      "maker as a key block");
+    }
+    const KeyUse use = options.kind == "card" ? KeyUse::card_transport : KeyUse::sam_transport;
+    const Suite suite = options.suite == "sm4" ? Suite::sm4 : Suite::triple_des;
+    ONECARD_TRY(key,
+                reveal_purse(*city.store, crypto::keys::city_key(city.identity.city, use, suite)));
+    const std::string text = platform::to_hex(key.value.bytes()) + "\n";
+    const auto written = platform::replace_file(options.file, std::string_view{text});
+    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    return {};
+}
+
+template <class Options, class Function>
+Run runner(const std::shared_ptr<Options>& options, Function function) {
+    return [options, function] {
+        const Result<void> done = function(*options);
+        return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
+    };
+}
+
+void add_nation(CLI::App& app, Run& run) {
+    const auto options = std::make_shared<NationOptions>();
+    CLI::App* command = app.add_subcommand(
+        "found-nation", "Make the national store: purchase and lock roots, the TLS root");
+    command->add_option("--dir", options->directory, "Directory to make")->required();
+    command->add_flag("--json", options->json, "Print JSON");
+    options->source.add_to(*command);
+    platform::add_passphrase_options(*command, options->passphrase);
+    command->callback([options, &run] { run = runner(options, run_found_nation); });
+}
+
+void add_city(CLI::App& app, Run& run) {
+    const auto options = std::make_shared<CityOptions>();
+    CLI::App* command = app.add_subcommand(
+        "found-city", "Make a city's store: its masters, its TLS authority, its SM2 keys");
+    command->add_option("--dir", options->directory, "Directory to make")->required();
+    command->add_option("--nation", options->nation, "The nation's directory")->required();
+    command->add_option("--city", options->city, "City code, 4 digits")->required();
+    command->add_option("--issuer", options->issuer, "Issuer id, 16 digits")->required();
+    command->add_flag("--json", options->json, "Print JSON: city.json");
+    options->source.add_to(*command);
+    platform::add_passphrase_options(*command, options->passphrase);
+    command->add_option("--nation-passphrase-fd", options->nation_passphrase.descriptor,
+                        "The nation's passphrase, from this descriptor");
+    command->add_option("--nation-passphrase-file", options->nation_passphrase.file,
+                        "The nation's passphrase, from this file");
+    command->callback([options, &run] { run = runner(options, run_found_city); });
+}
+
+void add_chip_maker(CLI::App& app, Run& run) {
+    const auto options = std::make_shared<ChipMakerOptions>();
+    CLI::App* command = app.add_subcommand(
+        "chip-maker",
+        "Rehearsals only: write the transport master that virtual chips are made "
+        "with (onecard-card --transport-master)");
+    command->add_option("--city-dir", options->city, "The city's directory")->required();
+    command->add_option("--out", options->file, "File to write: 32 hex digits")->required();
+    command->add_option("--kind", options->kind, "card or sam")
+        ->check(CLI::IsMember({"card", "sam"}));
+    command->add_option("--suite", options->suite, "sm4 or 3des")
+        ->check(CLI::IsMember({"sm4", "3des"}));
+    platform::add_passphrase_options(*command, options->passphrase);
+    command->callback([options, &run] { run = runner(options, run_chip_maker); });
+}
+
+}  // namespace
+
+void add_founding_commands(CLI::App& app, Run& run) {
+    add_nation(app, run);
+    add_city(app, run);
+    add_chip_maker(app, run);
+}
+
+}  // namespace host::keys

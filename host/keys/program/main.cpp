@@ -1,0 +1,42 @@
+// onecard-keys: the nation's and the cities' keys, and what is made with them. docs/keys.md.
+#include <CLI/CLI.hpp>
+
+#include "host/keys/program/commands.hpp"
+#include "host/keys/program/context.hpp"
+#include "platform/log.hpp"
+#include "platform/process.hpp"
+
+namespace {
+
+constexpr const char* footer = R"(A rehearsal, from nothing to a city that issues cards:
+  printf 'one passphrase\n' > pass && chmod 600 pass
+  onecard-keys found-nation --dir nation --rehearsal --seed 1 --passphrase-file pass
+  onecard-keys found-city --dir city-3100 --city 3100 --issuer 3104000000000001 \
+      --nation nation --nation-passphrase-file pass --rehearsal --seed 1 --passphrase-file pass
+  onecard-keys deploy host --city-dir city-3100 --city-passphrase-file pass \
+      --out host-3100 --unit host-3100 --rehearsal --seed 1 --passphrase-file pass
+  onecard-keys tree city-3100/keys.store --passphrase-file pass
+
+Exit status: 0 done, 1 refused or failed (one line says what, where, what to do), 2 usage.)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const platform::Hardening hardening = platform::harden_process();
+    CLI::App app{"OneCard key management: founding, deployment, issuing (docs/keys.md)",
+                 host::keys::program_name};
+    app.footer(footer);
+    app.require_subcommand(1);
+    platform::add_log_options(app);
+    host::keys::Run run;
+    host::keys::add_founding_commands(app, run);
+    host::keys::add_deploy_command(app, run);
+    host::keys::add_tree_command(app, run);
+    host::keys::add_issuing_commands(app, run);
+    if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
+    if (!hardening.memory_locked) {
+        platform::log_warning("memory_not_locked",
+                              {{"advice", "raise RLIMIT_MEMLOCK: keys could reach the swap"}});
+    }
+    return run();
+}
