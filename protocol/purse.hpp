@@ -155,6 +155,50 @@ struct CreditData {
     return make_command(0x80, 0x52, 0x00, 0x00, bytes, 0x04);
 }
 
+// ---- DEBIT FOR UNLOAD 80 54 03 00 0B date4 time3 MAC2(4) -> MAC3(4) ----
+[[nodiscard]] constexpr ShortCommand initialise_for_unload(const InitialiseData& data) {
+    return make_command(0x80, 0x50, 0x05, 0x02, data.bytes(), 0x10);
+}
+[[nodiscard]] constexpr ShortCommand debit_for_unload(const CreditData& data) {
+    std::array<std::uint8_t, CreditData::size> bytes{};
+    ByteWriter{bytes}.put(data.when.bcd()).put(data.mac2);
+    return make_command(0x80, 0x54, 0x03, 0x00, bytes, 0x04);
+}
+
+// ---- INITIALIZE FOR UPDATE 80 50 04 02 0B (amount 0), UPDATE OVERDRAW LIMIT 80 58 00 00 0E ->
+// TAC4 ----
+[[nodiscard]] constexpr ShortCommand initialise_for_update(KeyIndex key,
+                                                           const TerminalNumber& terminal) {
+    return make_command(0x80, 0x50, 0x04, 0x02, InitialiseData{key, Money{}, terminal}.bytes(),
+                        0x13);
+}
+struct OverdraftData {  // newLimit3 date4 time3 MAC2(4)
+    std::uint32_t limit_fen;
+    DateTime when;
+    Mac mac2;
+    static constexpr std::size_t size = 14;
+    [[nodiscard]] static constexpr Parsed<OverdraftData> parse(Bytes data) {
+        ByteReader in{data};
+        ONECARD_TRY(limit, in.take_u24());
+        ONECARD_TRY(stamp, in.take_array<7>());
+        ONECARD_TRY(mac2, in.take_array<4>());
+        ONECARD_CHECK(in.finish());
+        ONECARD_TRY(when, DateTime::parse(stamp));
+        return OverdraftData{limit, when, mac2};
+    }
+};
+[[nodiscard]] constexpr ShortCommand update_overdraw_limit(const OverdraftData& data) {
+    std::array<std::uint8_t, OverdraftData::size> bytes{};
+    ByteWriter{bytes}.put_u24(data.limit_fen).put(data.when.bcd()).put(data.mac2);
+    return make_command(0x80, 0x58, 0x00, 0x00, bytes, 0x04);
+}
+
+/// GET MESSAGE: the security code that CJ/T 166 adds to MAC1's input. domain.md 1.1, 1.5.
+constexpr std::size_t security_code_size = 9;
+[[nodiscard]] constexpr ShortCommand get_security_code() {
+    return make_command(0x80, 0xCA, 0x00, 0x00, {}, security_code_size);
+}
+
 // ---- DEBIT FOR PURCHASE / CAPP 80 54 01 00 0F termSeq4 date4 time3 MAC1(4) -> TAC4 MAC2(4) ----
 struct DebitData {
     TerminalSequence sequence;
@@ -278,6 +322,46 @@ struct DebitProof {
         .put_u8(static_cast<std::uint8_t>(type))
         .put(terminal.value())
         .put_u32(sequence.value())
+        .put(when.bcd());
+    return out;
+}
+
+/// Unload MAC1, MAC2: the load's layouts with type 03. Unload MAC3 (card -> host), the load TAC's
+/// with the balance that is left. domain.md 1.5.
+
+/// INITIALIZE FOR UPDATE's MAC1 (card -> host): balance4 oldLimit3 TT1 term6. domain.md 1.5.
+[[nodiscard]] constexpr std::array<std::uint8_t, 14> overdraft_mac1_input(
+    Money balance, std::uint32_t old_limit_fen, const TerminalNumber& terminal) {
+    std::array<std::uint8_t, 14> out{};
+    ByteWriter{out}
+        .put_u32(balance.fen())
+        .put_u24(old_limit_fen)
+        .put_u8(static_cast<std::uint8_t>(TransactionType::overdraft_change))
+        .put(terminal.value());
+    return out;
+}
+/// UPDATE OVERDRAW LIMIT's MAC2 (host -> card): newLimit3 TT1 term6 date4 time3.
+[[nodiscard]] constexpr std::array<std::uint8_t, 17> overdraft_mac2_input(
+    std::uint32_t new_limit_fen, const TerminalNumber& terminal, const DateTime& when) {
+    std::array<std::uint8_t, 17> out{};
+    ByteWriter{out}
+        .put_u24(new_limit_fen)
+        .put_u8(static_cast<std::uint8_t>(TransactionType::overdraft_change))
+        .put(terminal.value())
+        .put(when.bcd());
+    return out;
+}
+/// Its TAC: balance4 onlineSeq2 (before) newLimit3 TT1 term6 date4 time3.
+[[nodiscard]] constexpr std::array<std::uint8_t, 23> overdraft_tac_input(
+    Money balance, OnlineCounter counter, std::uint32_t new_limit_fen,
+    const TerminalNumber& terminal, const DateTime& when) {
+    std::array<std::uint8_t, 23> out{};
+    ByteWriter{out}
+        .put_u32(balance.fen())
+        .put_u16(counter.value())
+        .put_u24(new_limit_fen)
+        .put_u8(static_cast<std::uint8_t>(TransactionType::overdraft_change))
+        .put(terminal.value())
         .put(when.bcd());
     return out;
 }

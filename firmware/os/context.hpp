@@ -83,6 +83,14 @@ struct Context {
     if (!condition) return protocol::fail(why);
     return {};
 }
+/// An answer of this size must fit Le, before anything changes.
+[[nodiscard]] inline protocol::Outcome<void> check_le(const Request& request, std::size_t size) {
+    const auto le = request.apdu.le();
+    if (le && *le < size) {
+        return protocol::fail(protocol::correct_le(static_cast<unsigned>(size)));
+    }
+    return {};
+}
 /// A layout of protocol/ that did not parse, as a status word.
 [[nodiscard]] constexpr StatusWord status_of(protocol::ParseError error) {
     switch (error) {

@@ -1,6 +1,7 @@
 #include "firmware/os/card.hpp"
 #include "firmware/os/commands.hpp"
 #include "firmware/os/pin.hpp"
+#include "firmware/purse/commands.hpp"
 #include "firmware/purse/state.hpp"
 #include "firmware/sam/commands.hpp"
 
@@ -201,9 +202,14 @@ struct NewKey {
 }  // namespace
 
 Outcome<void> get_data(Context& card, const Request& request) {
+    const bool is_purse = card.session.application == ApplicationKind::transit_purse;
+    if (is_purse && request.p1() == 0x00 && request.p2() == 0x00) {
+        return purse::get_security_code(card, request);
+    }
     if (request.p1() != 0xDF || request.p2() != 0x20) {
         return fail(StatusWord::referenced_data_not_found);
     }
+    ONECARD_CHECK(check_le(request, ChipInfo::size));
     ONECARD_TRY(chip, read_chip_info(card.store));
     card.answer.put(chip.bytes());
     return {};

@@ -9,6 +9,9 @@ Outcome<void> initialise(Context&, const Request&);
 Outcome<void> credit(Context&, const Request&);
 Outcome<void> update_capp_cache(Context&, const Request&);
 Outcome<void> debit(Context&, const Request&);
+Outcome<void> update_overdraft(Context&, const Request&);
+/// GET MESSAGE 80 CA 00 00: CJ/T 166.
+Outcome<void> get_security_code(Context&, const Request&);
 Outcome<void> prove(Context&, const Request&);
 
 }  // namespace firmware::purse

@@ -7,12 +7,15 @@
 
 namespace firmware::purse {
 
-//                   INITIALIZE..  UPDATE CAPP   CREDIT  DEBIT   anything else, any refusal
-//  idle             load          -             -       -       idle
-//  load             load          -             idle    -       idle
-//  purchase         purchase      -             -       idle    idle
-//  capp_purchase    capp_purchase capp_purchase -       idle    idle
-enum class State : std::uint8_t { idle, load, purchase, capp_purchase };
+//  Every INITIALIZE opens its own state, whatever was before. From there:
+//                   continues with        until
+//  load             -                     CREDIT FOR LOAD
+//  purchase         GET MESSAGE           DEBIT
+//  capp_purchase    GET MESSAGE, CAPP     DEBIT
+//  unload           -                     DEBIT FOR UNLOAD
+//  overdraft        -                     UPDATE OVERDRAW LIMIT
+//  Anything else (GET BALANCE and GET CHALLENGE apart) and any refusal: idle.
+enum class State : std::uint8_t { idle, load, purchase, capp_purchase, unload, overdraft };
 
 /// Records that will be written together with the debit.
 class CappCache {
@@ -47,6 +50,8 @@ struct Session {
     protocol::Money amount{};
     protocol::TerminalNumber terminal{};
     protocol::CardRandom random{};
+    /// What GET MESSAGE gave out; MAC1 must then cover it, too. CJ/T 166, domain.md 1.5.
+    std::optional<std::array<std::uint8_t, 9>> security_code{};
     CappCache cache{};
 };
 

@@ -38,7 +38,9 @@ Outcome<OfflineState> load_offline(const Store& store, std::uint8_t instance) {
     const auto balance = static_cast<std::uint32_t>(protocol::read_big_endian(bytes.first<4>()));
     return OfflineState{
         .balance = Money::from_fen(balance),
-        .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.subspan<4, 2>())),
+        .overdraft_used_fen =
+            static_cast<std::uint32_t>(protocol::read_big_endian(bytes.subspan<4, 3>())),
+        .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.subspan<7, 2>())),
         .proof = read_proof(bytes.last<proof_size>())};
 }
 
@@ -56,7 +58,7 @@ Outcome<OnlineState> load_online(const Store& store, std::uint8_t instance) {
 Outcome<void> stage(Transaction& change, std::uint8_t instance, const OfflineState& state) {
     std::array<std::uint8_t, OfflineState::size> bytes{};
     ByteWriter out{bytes};
-    out.put_u32(state.balance.fen()).put_u16(state.counter);
+    out.put_u32(state.balance.fen()).put_u24(state.overdraft_used_fen).put_u16(state.counter);
     put(out, state.proof);
     return change.put(objects::state(instance, OfflineState::object), bytes);
 }
@@ -67,6 +69,31 @@ Outcome<void> stage(Transaction& change, std::uint8_t instance, const OnlineStat
     out.put_u16(state.counter).put_u24(state.overdraft_limit_fen);
     put(out, state.proof);
     return change.put(objects::state(instance, OnlineState::object), bytes);
+}
+
+Money available(const OfflineState& offline, const OnlineState& online) {
+    const std::uint32_t left = online.overdraft_limit_fen > offline.overdraft_used_fen
+                                   ? online.overdraft_limit_fen - offline.overdraft_used_fen
+                                   : 0;
+    // The balance is at most 7FFFFFFF and the limit three bytes: the sum fits.
+    return Money::from_fen(offline.balance.fen() + left);
+}
+
+bool spend(OfflineState& offline, const OnlineState& online, Money amount) {
+    if (amount > available(offline, online)) return false;
+    const std::uint32_t from_balance = std::min(amount.fen(), offline.balance.fen());
+    offline.balance = Money::from_fen(offline.balance.fen() - from_balance);
+    offline.overdraft_used_fen += amount.fen() - from_balance;
+    return true;
+}
+
+bool receive(OfflineState& offline, Money amount) {
+    const std::uint32_t repaid = std::min(amount.fen(), offline.overdraft_used_fen);
+    const auto sum = add(offline.balance, Money::from_fen(amount.fen() - repaid));
+    if (!sum || *sum > balance_max) return false;
+    offline.balance = *sum;
+    offline.overdraft_used_fen -= repaid;
+    return true;
 }
 
 Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {

@@ -8,6 +8,9 @@ namespace firmware::purse {
 using protocol::Mac;
 using protocol::Money;
 
+/// Readers mask the top bit off: it marks a negative balance on some cards. domain.md 1.2.
+constexpr Money balance_max = Money::from_fen(0x7FFFFFFF);
+
 /// The last transaction of its kind, for GET TRANSACTION PROVE. Its counter is the one before.
 struct Proof {
     std::uint8_t type = 0;  ///< a TransactionType; 00: none yet
@@ -15,12 +18,13 @@ struct Proof {
     Mac tac{};
 };
 
-struct OfflineState {  // balance4 offlineSeq2 TT1 MAC2(4) TAC4
+struct OfflineState {  // balance4 overdraftUsed3 offlineSeq2 TT1 MAC2(4) TAC4
     Money balance{};
-    std::uint16_t counter = 0;  ///< of the next transaction
+    std::uint32_t overdraft_used_fen = 0;  ///< above 0 only while the balance is 0
+    std::uint16_t counter = 0;             ///< of the next transaction
     Proof proof{};
     static constexpr std::uint8_t object = 0;
-    static constexpr std::size_t size = 15;
+    static constexpr std::size_t size = 18;
 };
 struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
     std::uint16_t counter = 0;
@@ -34,6 +38,13 @@ struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
 [[nodiscard]] Outcome<OnlineState> load_online(const Store&, std::uint8_t instance);
 [[nodiscard]] Outcome<void> stage(Transaction&, std::uint8_t instance, const OfflineState&);
 [[nodiscard]] Outcome<void> stage(Transaction&, std::uint8_t instance, const OnlineState&);
+/// What may be spent: balance and what is left of the overdraft.
+[[nodiscard]] Money available(const OfflineState&, const OnlineState&);
+/// Takes from the balance, then from the overdraft; false when both together do not suffice.
+[[nodiscard]] bool spend(OfflineState&, const OnlineState&, Money amount);
+/// Repays the overdraft first, then adds; false above the greatest balance.
+[[nodiscard]] bool receive(OfflineState&, Money amount);
+
 /// An empty purse.
 [[nodiscard]] Outcome<void> stage_new(Transaction&, std::uint8_t instance);
 

@@ -83,7 +83,11 @@ Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {
 
 Outcome<void> initialise_purchase(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
-    ONECARD_PARSE(data, SamPurchaseData::parse(request.data));
+    const bool has_code =
+        request.data.size() == SamPurchaseData::size + protocol::security_code_size;
+    const Bytes code = request.data.last(has_code ? protocol::security_code_size : 0);
+    ONECARD_PARSE(data,
+                  SamPurchaseData::parse(request.data.first(request.data.size() - code.size())));
     if (!is_purchase(data.type)) return fail(StatusWord::incorrect_data);
     const auto slot = card.keys.find(card.session.directory, KeyUsage::sam_purchase,
                                      data.key_version, data.suite);
@@ -96,8 +100,11 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
         Factor{data.card_factor});
     const auto process_key =
         crypto::purse::offline_process_key(purchase_key, data.random, data.counter, sequence);
-    const auto mac1 = crypto::purse::purse_mac(
-        process_key, protocol::purchase_mac1_input(data.amount, data.type, terminal, data.when));
+    std::array<std::uint8_t, 18 + protocol::security_code_size> input{};
+    protocol::ByteWriter writer{input};
+    writer.put(protocol::purchase_mac1_input(data.amount, data.type, terminal, data.when))
+        .put(code);  // CJ/T 166: domain.md 1.5
+    const auto mac1 = crypto::purse::purse_mac(process_key, writer.written());
     const auto mac2 =
         crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(data.amount));
     card.session.sam.expected_mac2.emplace(mac2);

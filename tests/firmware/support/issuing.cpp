@@ -134,8 +134,9 @@ std::vector<ShortCommand> transit_card_script(const std::array<std::uint8_t, 8>&
     out.push_back(
         session.protect(protocol::create_file_command(protocol::transit_application, definition)));
     create_files(out, session, protocol::transit_files);
-    for (const auto usage : {KeyUsage::purchase, KeyUsage::load, KeyUsage::transaction_certificate,
-                             KeyUsage::internal_authentication}) {
+    for (const auto usage :
+         {KeyUsage::purchase, KeyUsage::load, KeyUsage::transaction_certificate, KeyUsage::unload,
+          KeyUsage::overdraft, KeyUsage::internal_authentication}) {
         out.push_back(session.write_key(usage, KeyIndex{1}, key_version, card_key(usage, suite)));
     }
     for (const auto usage :

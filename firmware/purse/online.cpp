@@ -1,0 +1,171 @@
+// Load, unload and the overdraft's limit: what the issuer's host answers. domain.md 1.1 to 1.6.
+#include "firmware/purse/transaction.hpp"
+
+namespace firmware::purse {
+
+using protocol::CreditData;
+using protocol::OnlineCounter;
+using protocol::OverdraftData;
+
+namespace {
+
+/// What every INITIALIZE of this kind needs: the PIN (if the application has one), key, counter.
+struct Beginning {
+    PurseKeySlot used;
+    States states;
+};
+[[nodiscard]] Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
+    const bool has_pin =
+        card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index)
+            .has_value();
+    if (has_pin && (card.session.rights & right::pin) == 0) {
+        return fail(StatusWord::security_status_not_satisfied);
+    }
+    ONECARD_TRY(used, find_key(card, usage, data.key));
+    ONECARD_TRY(states, load_states(card));
+    if (states.online.counter == counter_end) return fail(StatusWord::counter_exhausted);
+    return Beginning{std::move(used), states};
+}
+
+[[nodiscard]] crypto::purse::ProcessKey process_key(const Context& card, const Beginning& from) {
+    return crypto::purse::online_process_key(from.used.key.purse_key(), card.session.purse.random,
+                                             OnlineCounter{from.states.online.counter});
+}
+
+[[nodiscard]] Outcome<void> answer_money(Context& card, const Request& request,
+                                         const InitialiseData& data, const Beginning& from,
+                                         State state, TransactionType type) {
+    ONECARD_CHECK(check_le(request, protocol::LoadInitialised::size));
+    const Session& session = open(card, state, data);
+    const Money balance = from.states.offline.balance;
+    const auto mac1 = crypto::purse::purse_mac(
+        process_key(card, from),
+        protocol::load_mac1_input(balance, data.amount, type, data.terminal));
+    card.answer.put(protocol::LoadInitialised{
+        balance, OnlineCounter{from.states.online.counter}, from.used.key.version,
+        static_cast<protocol::Suite>(from.used.key.suite), session.random, mac1}
+                        .bytes());
+    return {};
+}
+
+/// The transaction's second command: right state, right MAC2 under the same process key.
+[[nodiscard]] Outcome<Beginning> resume(Context& card, const Request& request, State state,
+                                        KeyUsage usage) {
+    ONECARD_CHECK(expect(card, state));
+    if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_TRY(used, find_key(card, usage, card.session.purse.key));
+    ONECARD_TRY(states, load_states(card));
+    return Beginning{std::move(used), states};
+}
+
+/// Counter, proof, log, answer. `certificate`: TAC or MAC3.
+[[nodiscard]] Outcome<void> finish(Context& card, States& states, TransactionType type,
+                                   const protocol::DateTime& when, const Mac& mac2,
+                                   const Mac& certificate) {
+    ++states.online.counter;
+    states.online.proof = {static_cast<std::uint8_t>(type), mac2, certificate};
+    ONECARD_CHECK(stage(card.change, card.session.instance, states.offline));
+    ONECARD_CHECK(stage(card.change, card.session.instance, states.online));
+    ONECARD_CHECK(stage_log(card, states.online, states.online.counter, type, when));
+    card.answer.put(certificate);
+    card.close_transactions();
+    return {};
+}
+
+}  // namespace
+
+Outcome<void> initialise_load(Context& card, const Request& request, const InitialiseData& data) {
+    ONECARD_TRY(from, begin(card, data, KeyUsage::load));
+    OfflineState after = from.states.offline;
+    if (!receive(after, data.amount)) return fail(StatusWord::insufficient_balance);
+    return answer_money(card, request, data, from, State::load, TransactionType::load);
+}
+
+Outcome<void> initialise_unload(Context& card, const Request& request, const InitialiseData& data) {
+    ONECARD_TRY(from, begin(card, data, KeyUsage::unload));
+    if (data.amount > from.states.offline.balance) return fail(StatusWord::insufficient_balance);
+    return answer_money(card, request, data, from, State::unload, TransactionType::unload);
+}
+
+/// Answer: balance4 onlineSeq2 oldLimit3 keyVer1 algId1 rand4 MAC1(4).
+Outcome<void> initialise_overdraft(Context& card, const Request& request,
+                                   const InitialiseData& data) {
+    constexpr std::size_t answer_size = 19;
+    ONECARD_TRY(from, begin(card, data, KeyUsage::overdraft));
+    ONECARD_CHECK(check_le(request, answer_size));
+    const Session& session = open(card, State::overdraft, data);
+    const States& states = from.states;
+    const auto mac1 = crypto::purse::purse_mac(
+        process_key(card, from),
+        protocol::overdraft_mac1_input(states.offline.balance, states.online.overdraft_limit_fen,
+                                       data.terminal));
+    card.answer.put_u32(states.offline.balance.fen())
+        .put_u16(states.online.counter)
+        .put_u24(states.online.overdraft_limit_fen)
+        .put_u8(from.used.key.version.value())
+        .put_u8(from.used.key.suite)
+        .put(session.random)
+        .put(mac1);
+    return {};
+}
+
+Outcome<void> credit(Context& card, const Request& request) {
+    constexpr auto type = TransactionType::load;
+    ONECARD_TRY(from, resume(card, request, State::load, KeyUsage::load));
+    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_PARSE(data, CreditData::parse(request.data));
+    const Session& session = card.session.purse;
+    const auto expected = crypto::purse::purse_mac(
+        process_key(card, from),
+        protocol::load_mac2_input(session.amount, type, session.terminal, data.when));
+    ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
+    States& states = from.states;
+    if (!receive(states.offline, session.amount)) return fail(StatusWord::insufficient_balance);
+    ONECARD_TRY(tac, certify(card, protocol::load_tac_input(
+                                       states.offline.balance, OnlineCounter{states.online.counter},
+                                       session.amount, type, session.terminal, data.when)));
+    return finish(card, states, type, data.when, data.mac2, tac);
+}
+
+Outcome<void> debit_unload(Context& card, const Request& request) {
+    constexpr auto type = TransactionType::unload;
+    ONECARD_TRY(from, resume(card, request, State::unload, KeyUsage::unload));
+    ONECARD_PARSE(data, CreditData::parse(request.data));
+    ONECARD_CHECK(check_le(request, sizeof(Mac)));
+    const Session& session = card.session.purse;
+    const auto key = process_key(card, from);
+    const auto expected = crypto::purse::purse_mac(
+        key, protocol::load_mac2_input(session.amount, type, session.terminal, data.when));
+    ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
+    States& states = from.states;
+    const auto balance = subtract(states.offline.balance, session.amount);
+    if (!balance) return fail(StatusWord::insufficient_balance);
+    states.offline.balance = *balance;
+    const auto mac3 = crypto::purse::purse_mac(
+        key, protocol::load_tac_input(*balance, OnlineCounter{states.online.counter},
+                                      session.amount, type, session.terminal, data.when));
+    return finish(card, states, type, data.when, data.mac2, mac3);
+}
+
+Outcome<void> update_overdraft(Context& card, const Request& request) {
+    constexpr auto type = TransactionType::overdraft_change;
+    ONECARD_TRY(from, resume(card, request, State::overdraft, KeyUsage::overdraft));
+    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_PARSE(data, OverdraftData::parse(request.data));
+    const Session& session = card.session.purse;
+    const auto expected = crypto::purse::purse_mac(
+        process_key(card, from),
+        protocol::overdraft_mac2_input(data.limit_fen, session.terminal, data.when));
+    ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
+    States& states = from.states;
+    if (data.limit_fen < states.offline.overdraft_used_fen) {
+        return fail(StatusWord::incorrect_data);  // what is owed stays covered
+    }
+    states.online.overdraft_limit_fen = data.limit_fen;
+    ONECARD_TRY(tac, certify(card, protocol::overdraft_tac_input(
+                                       states.offline.balance, OnlineCounter{states.online.counter},
+                                       data.limit_fen, session.terminal, data.when)));
+    return finish(card, states, type, data.when, data.mac2, tac);
+}
+
+}  // namespace firmware::purse

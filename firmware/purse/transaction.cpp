@@ -1,0 +1,68 @@
+#include "firmware/purse/transaction.hpp"
+
+namespace firmware::purse {
+
+Outcome<PurseKeySlot> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
+    const auto slot = card.keys.find(card.session.directory, usage, index);
+    if (!slot) {
+        const bool is_absent = slot.error() == StatusWord::referenced_data_not_found;
+        return fail(is_absent ? StatusWord::key_index_not_supported : slot.error());
+    }
+    ONECARD_TRY(key, card.keys.load(*slot));
+    return PurseKeySlot{*slot, std::move(key)};
+}
+
+Outcome<States> load_states(const Context& card) {
+    ONECARD_TRY(offline, load_offline(card.store, card.session.instance));
+    ONECARD_TRY(online, load_online(card.store, card.session.instance));
+    return States{offline, online};
+}
+
+Session& open(Context& card, State state, const InitialiseData& data) {
+    Session& session = card.session.purse;  // closed before: its cache is empty
+    session.state = state;
+    session.key = data.key;
+    session.amount = data.amount;
+    session.terminal = data.terminal;
+    card.random.fill(session.random);
+    return session;
+}
+
+Outcome<void> expect(const Context& card, State wanted) {
+    return refuse_unless(card.session.purse.state == wanted,
+                         StatusWord::command_not_allowed_in_state);
+}
+
+Outcome<void> check_mac(Context& card, const PurseKeySlot& used, const Mac& expected,
+                        const Mac& received) {
+    const auto checked = card.prove(used.slot, used.key, expected, received, StatusWord::mac_wrong);
+    if (checked) return {};
+    if (checked.error() != StatusWord::mac_wrong &&
+        checked.error() != StatusWord::authentication_blocked) {
+        return checked;
+    }
+    ONECARD_TRY(left, card.keys.tries_left(used.slot, used.key));
+    if (left != 0) return fail(StatusWord::mac_wrong);
+    ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, FileState::terminated));
+    ONECARD_CHECK(card.store.commit(card.change, Urgency::tap));
+    card.session.directory_state = FileState::terminated;
+    return fail(StatusWord::application_permanently_blocked);
+}
+
+Outcome<Mac> certify(const Context& card, Bytes input) {
+    constexpr protocol::KeyIndex certificate_key_index{1};
+    ONECARD_TRY(key, card.key(KeyUsage::transaction_certificate, certificate_key_index));
+    return crypto::purse::tac(key.purse_key(), input);
+}
+
+Outcome<void> stage_log(Context& card, const OnlineState& online, std::uint16_t counter_after,
+                        TransactionType type, const protocol::DateTime& when) {
+    ONECARD_TRY(log, card.files.by_short_identifier(card.session.directory,
+                                                    ShortFileIdentifier{protocol::sfi_log}));
+    const Session& session = card.session.purse;
+    const protocol::PurseLogRecord record{counter_after, online.overdraft_limit_fen, session.amount,
+                                          type,          session.terminal,           when};
+    return card.files.append_record(card.change, log, firmware::Access::internal(), record.bytes());
+}
+
+}  // namespace firmware::purse

@@ -1,0 +1,47 @@
+#pragma once
+// What the purse's two halves share: offline (purchases) and online (load, unload, overdraft).
+#include "firmware/os/commands.hpp"
+#include "firmware/purse/commands.hpp"
+#include "firmware/purse/state.hpp"
+
+namespace firmware::purse {
+
+using protocol::fail;
+using protocol::InitialiseData;
+using protocol::TransactionType;
+
+constexpr std::uint16_t counter_end = 0xFFFF;  // docs/card_commands.md, 6
+
+struct PurseKeySlot {
+    KeySlot slot;
+    Key key;
+};
+/// DPK, DLK, ... with this index; 9403 when there is none.
+[[nodiscard]] Outcome<PurseKeySlot> find_key(const Context&, KeyUsage, KeyIndex);
+
+struct States {
+    OfflineState offline;
+    OnlineState online;
+};
+[[nodiscard]] Outcome<States> load_states(const Context&);
+
+/// Opens a transaction with a random number of its own.
+Session& open(Context&, State, const InitialiseData&);
+/// The transaction must be the one that `wanted` continues.
+[[nodiscard]] Outcome<void> expect(const Context&, State wanted);
+/// A wrong MAC costs a try; the last one blocks the application for good. domain.md 1.6.
+[[nodiscard]] Outcome<void> check_mac(Context&, const PurseKeySlot&, const Mac& expected,
+                                      const Mac& received);
+/// The TAC, under the card's DTK.
+[[nodiscard]] Outcome<Mac> certify(const Context&, Bytes input);
+/// One record for file 18.
+[[nodiscard]] Outcome<void> stage_log(Context&, const OnlineState&, std::uint16_t counter_after,
+                                      TransactionType, const protocol::DateTime&);
+
+// online.cpp
+[[nodiscard]] Outcome<void> initialise_load(Context&, const Request&, const InitialiseData&);
+[[nodiscard]] Outcome<void> initialise_unload(Context&, const Request&, const InitialiseData&);
+[[nodiscard]] Outcome<void> initialise_overdraft(Context&, const Request&, const InitialiseData&);
+[[nodiscard]] Outcome<void> debit_unload(Context&, const Request&);
+
+}  // namespace firmware::purse
