@@ -65,8 +65,10 @@ using Words8 = std::array<Word, 8>;
 struct PortableForm {
     static void multiply(Words8& out, const Words4& a, const Words4& b) {
         out = {};
+#pragma GCC unroll 4
         for (std::size_t i = 0; i < 4; ++i) {
             DoubleWord sum = 0;
+#pragma GCC unroll 4
             for (std::size_t j = 0; j < 4; ++j) {
                 sum += DoubleWord{a[i]} * b[j] + out[i + j];
                 out[i + j] = static_cast<Word>(sum);
