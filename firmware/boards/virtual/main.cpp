@@ -291,7 +291,7 @@ void describe(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--kill-at", options.kill_at,
                    "for tests: die (SIGKILL) instead of the N-th operation on the memory");
-    app.add_option("--wait", options.wait_seconds, "seconds to wait for a reader")
+    app.add_option("--wait", options.wait_seconds, "whole seconds to wait for a reader")
         ->capture_default_str();
     app.add_flag("--control", options.control, "obey lines on standard input");
     app.footer(examples);

@@ -210,3 +210,46 @@ TEST_CASE("purse: GET TRANSACTION PROVE knows the last transaction of each kind 
     CHECK(prove(TransactionType::load, 0) == 0x9000);
     CHECK(status(card.send(hex("805A 0000 02 0000"))) == 0x6A86);
 }
+
+TEST_CASE(
+    "purse: what a tap programs stays within its budget, and erases nothing "
+    "(docs/tap_budget.md)") {
+    Chip card = issued_card();
+    Chip sam = issued_sam();
+    load(card, 60'000);
+    const auto tap = [&](bool with_journey) {
+        const auto before = card.flash().counts();
+        const auto opened = open_purchase(card, sam, 1, TransactionType::capp_purchase);
+        if (with_journey) {
+            card.must(protocol::update_capp_data_cache(1, protocol::sfi_journey, journey(1)));
+        }
+        card.must(protocol::update_capp_data_cache(0, protocol::sfi_trip, trip(1)));
+        card.must(debit(opened));
+        const auto after = card.flash().counts();
+        CHECK(after.erases == before.erases);
+        return (after.programs - before.programs) * firmware::flash_model::unit_size;
+    };
+    std::uint64_t single_most = 0, journey_most = 0;
+    for (int i = 0; i < 40; ++i) single_most = std::max(single_most, tap(false));
+    card.power_on();
+    for (int i = 0; i < 300; ++i) card.card().housekeeping();
+    card.must(protocol::select_by_name(protocol::transit_aid));
+    for (int i = 0; i < 20; ++i) journey_most = std::max(journey_most, tap(true));
+    MESSAGE("bytes programmed: single ride " << single_most << ", journey " << journey_most);
+    CHECK(single_most <= 160);
+    CHECK(journey_most <= 320);
+}
+
+TEST_CASE("purse: 64 journeys without housekeeping, as a card that never rests") {
+    Chip card = issued_card();
+    Chip sam = issued_sam();
+    load(card, 60'000);
+    for (int i = 0; i < 300; ++i) card.card().housekeeping();
+    for (int i = 0; i < 64; ++i) {
+        const auto opened = open_purchase(card, sam, 1, TransactionType::capp_purchase);
+        card.must(protocol::update_capp_data_cache(1, protocol::sfi_journey, journey(1)));
+        card.must(protocol::update_capp_data_cache(0, protocol::sfi_trip, trip(1)));
+        card.must(debit(opened));
+    }
+    CHECK(balance(card) == 60'000 - 64);
+}
