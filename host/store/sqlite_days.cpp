@@ -69,6 +69,15 @@ std::vector<DayRow> SqliteStore::unsettled_days() {
                   });
     return out;
 }
+std::vector<DayRow> SqliteStore::all_days() {
+    std::vector<DayRow> out;
+    session_.each("SELECT business_date, state FROM days ORDER BY business_date",
+                  [&](const Statement& row) {
+                      out.push_back(day_row(row));
+                      return true;
+                  });
+    return out;
+}
 void SqliteStore::put_day(const DayRow& row) {
     session_.run("INSERT INTO days VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = ?2",
                  to_integer(row.date), static_cast<std::uint8_t>(row.state));

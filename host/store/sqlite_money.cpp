@@ -120,18 +120,29 @@ std::vector<Posting> SqliteStore::postings(std::int64_t entry) {
         entry);
     return out;
 }
+StoredEntry SqliteStore::entry_row(const Statement& row) {
+    const auto at = columns(row, "entries");
+    const auto entry_class = at.number<std::uint8_t>(1);
+    if (entry_class < 1 || entry_class > 3) session_.damaged("entries");
+    return {at.integer(0),
+            {static_cast<EntryClass>(entry_class), at.date(2), at.text(3), postings(at.integer(0))},
+            at.array<32>(4)};
+}
 void SqliteStore::each_entry(const std::function<bool(const StoredEntry&)>& visit) {
     session_.each("SELECT number, class, business_date, source, chain FROM entries ORDER BY number",
-                  [&](const Statement& row) {
-                      const auto at = columns(row, "entries");
-                      const auto entry_class = at.number<std::uint8_t>(1);
-                      if (entry_class < 1 || entry_class > 3) session_.damaged("entries");
-                      StoredEntry out{at.integer(0),
-                                      {static_cast<EntryClass>(entry_class), at.date(2), at.text(3),
-                                       postings(at.integer(0))},
-                                      at.array<32>(4)};
-                      return visit(out);
-                  });
+                  [&](const Statement& row) { return visit(entry_row(row)); });
+}
+std::vector<StoredEntry> SqliteStore::entries_of(std::string_view source) {
+    std::vector<StoredEntry> out;
+    session_.each(
+        "SELECT number, class, business_date, source, chain FROM entries WHERE source = ?1 "
+        "ORDER BY number",
+        [&](const Statement& row) {
+            out.push_back(entry_row(row));
+            return true;
+        },
+        source);
+    return out;
 }
 
 LoadRow SqliteStore::load_row(const Statement& row) {

@@ -25,7 +25,9 @@ std::expected<void, StoreFailure> SqliteSession::transact(const std::function<En
     if (end == End::abandon) {
         return std::unexpected{StoreFailure{"abandoned", "the work asked to keep nothing"}};
     }
+    if (at_commit_) at_commit_(CommitPoint::before);
     if (auto done = transaction->commit(); !done) return std::unexpected{named(done.error())};
+    if (at_commit_) at_commit_(CommitPoint::after);
     return {};
 }
 

@@ -3,14 +3,16 @@
 // failure sticks until the transaction's end (store.hpp, S1).
 #include <unordered_map>
 
-#include "host/store/store.hpp"
+#include "host/store/sqlite_store.hpp"
 #include "platform/sqlite.hpp"
 
 namespace host::store {
 
 class SqliteSession {
 public:
-    explicit SqliteSession(platform::sqlite::Database database) : database_{std::move(database)} {}
+    explicit SqliteSession(platform::sqlite::Database database,
+                           std::function<void(CommitPoint)> at_commit = {})
+        : database_{std::move(database)}, at_commit_{std::move(at_commit)} {}
 
     [[nodiscard]] std::expected<void, StoreFailure> transact(const std::function<End()>& work);
 
@@ -52,6 +54,7 @@ private:
     void fail(const platform::sqlite::Failure& failure);
 
     platform::sqlite::Database database_;
+    std::function<void(CommitPoint)> at_commit_;
     std::unordered_map<const char*, platform::sqlite::Statement> statements_;
     std::optional<StoreFailure> failure_;
     bool in_transaction_ = false;

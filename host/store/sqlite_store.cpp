@@ -19,7 +19,7 @@ std::expected<std::unique_ptr<Store>, StoreFailure> open_sqlite_store(
     auto database = platform::sqlite::Database::open(path, how);
     if (!database) return named(database.error());
     if (auto done = database->migrate(sqlite_migrations); !done) return named(done.error());
-    return std::make_unique<SqliteStore>(std::move(*database));
+    return std::make_unique<SqliteStore>(std::move(*database), options.at_commit);
 }
 
 }  // namespace host::store

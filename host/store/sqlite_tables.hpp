@@ -10,7 +10,8 @@ namespace host::store {
 
 class SqliteStore final : public Store {
 public:
-    explicit SqliteStore(platform::sqlite::Database database) : session_{std::move(database)} {}
+    SqliteStore(platform::sqlite::Database database, std::function<void(CommitPoint)> at_commit)
+        : session_{std::move(database), std::move(at_commit)} {}
 
     [[nodiscard]] std::expected<void, StoreFailure> transact(
         const std::function<End()>& work) override {
@@ -59,6 +60,7 @@ public:
     void put_batch_state(BatchId id, BatchState state, std::uint32_t pending_count) override;
     void put_results(BatchId id, const std::vector<RecordOutcome>& results) override;
     [[nodiscard]] std::vector<RecordOutcome> results(BatchId id) override;
+    [[nodiscard]] std::vector<ledger::StoredEntry> entries_of(std::string_view source) override;
     void each_batch(const std::function<void(const BatchRow&)>& visit) override;
     [[nodiscard]] std::int64_t unfinished_batches(const Date& up_to) override;
 
@@ -91,6 +93,7 @@ public:
     [[nodiscard]] std::optional<DayRow> day(const Date& date) override;
     [[nodiscard]] std::optional<DayRow> open_day() override;
     [[nodiscard]] std::vector<DayRow> unsettled_days() override;
+    [[nodiscard]] std::vector<DayRow> all_days() override;
     void put_day(const DayRow& row) override;
     void put_statement(const Date& date, const StatementRow& row) override;
     [[nodiscard]] std::vector<StatementRow> statements(const Date& date) override;
@@ -130,6 +133,7 @@ private:
     [[nodiscard]] std::int64_t account_id(const ledger::Account& account);
     [[nodiscard]] ledger::Account account(const Statement& row, int purpose, int participant);
     [[nodiscard]] std::vector<ledger::Posting> postings(std::int64_t entry);
+    [[nodiscard]] ledger::StoredEntry entry_row(const Statement& row);
 
     SqliteSession session_;
 };

@@ -70,6 +70,8 @@ public:
     virtual void put_batch_state(BatchId id, BatchState state, std::uint32_t pending_count) = 0;
     virtual void put_results(BatchId id, const std::vector<RecordOutcome>& results) = 0;
     [[nodiscard]] virtual std::vector<RecordOutcome> results(BatchId id) = 0;
+    /// Entries whose source is this, in order.
+    [[nodiscard]] virtual std::vector<ledger::StoredEntry> entries_of(std::string_view source) = 0;
     virtual void each_batch(const std::function<void(const BatchRow&)>& visit) = 0;
     [[nodiscard]] virtual std::int64_t unfinished_batches(const Date& up_to) = 0;
 
@@ -102,6 +104,7 @@ public:
     [[nodiscard]] virtual std::optional<DayRow> day(const Date& date) = 0;
     [[nodiscard]] virtual std::optional<DayRow> open_day() = 0;
     [[nodiscard]] virtual std::vector<DayRow> unsettled_days() = 0;  ///< oldest first
+    [[nodiscard]] virtual std::vector<DayRow> all_days() = 0;        ///< oldest first
     virtual void put_day(const DayRow& row) = 0;
     virtual void put_statement(const Date& date, const StatementRow& row) = 0;
     [[nodiscard]] virtual std::vector<StatementRow> statements(const Date& date) = 0;
