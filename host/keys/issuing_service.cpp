@@ -58,7 +58,7 @@ std::optional<std::vector<ResponseBytes>> parse_responses(const json::object& ob
 json::array hex_list(std::span<const ShortCommand> commands) {
     json::array list;
     for (const ShortCommand& command : commands) {
-        list.push_back(json::value{platform::to_hex(command.bytes())});
+        list.emplace_back(platform::to_hex(command.bytes()));
     }
     return list;
 }

@@ -1,0 +1,221 @@
+// Who holds what: docs/keys.md, 1-4.
+#include <fstream>
+#include <set>
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include "platform/files.hpp"
+#include "platform/tls.hpp"
+#include "tests/host/keys/founded_city.hpp"
+
+using host::keys::KeyUse;
+using host::keys::Mark;
+using host::keys::RefusalKind;
+using host::keys::Suite;
+using keys_test::bytes_of;
+using keys_test::city_code;
+using keys_test::FoundedCity;
+using keys_test::issuer_id;
+using keys_test::words;
+
+namespace {
+
+template <class T>
+std::string kind_of(const host::keys::Result<T>& result) {
+    if (result.has_value()) return "accepted";
+    CHECK_FALSE(result.error().detail.empty());
+    return host::keys::name(result.error().kind);
+}
+
+std::set<std::pair<std::string, std::string>> labels_and_uses(const host::keys::KeyStore& store) {
+    std::set<std::pair<std::string, std::string>> found;
+    for (const auto& key : store.list()) {
+        found.emplace(key.name.label, host::keys::name(key.name.use));
+    }
+    return found;
+}
+
+host::keys::DeploymentOrder order_for(platform::PeerRole role) {
+    host::keys::DeploymentOrder order;
+    order.role = role;
+    order.unit = "unit-1";
+    order.operator_id = protocol::OperatorId{{0, 0, 0, 0, 0, 0x31, 0, 0x01}};
+    order.device = protocol::DeviceId{{0, 0, 0, 0, 0x31, 0, 0x01, 0x01}};
+    return order;
+}
+
+}  // namespace
+
+TEST_CASE("founding: a city's purchase master is the nation's root, one level down") {
+    const FoundedCity founded;
+    for (const Suite suite : host::keys::suites) {
+        const auto root = host::keys::reveal_purse(
+            *founded.nation.store, crypto::keys::national_key(KeyUse::purchase, suite));
+        const auto master = host::keys::reveal_purse(
+            *founded.city.store, crypto::keys::city_key(city_code, KeyUse::purchase, suite));
+        REQUIRE(root.has_value());
+        REQUIRE(master.has_value());
+        const auto expected = crypto::purse::diversify(*root, crypto::purse::factor_of(issuer_id));
+        CHECK(std::ranges::equal(master->value.bytes(), expected.value.bytes()));
+    }
+}
+
+TEST_CASE("founding: the same seed gives the same keys, another seed others") {
+    const FoundedCity first{7};
+    const FoundedCity again{7};
+    const FoundedCity other{8};
+    CHECK(first.city.identity.list_key == again.city.identity.list_key);
+    CHECK(first.city.identity.list_key != other.city.identity.list_key);
+    CHECK(first.city.identity.list_key != first.city.identity.day_key);
+}
+
+TEST_CASE("founding: no two keys of a city have the same check value") {
+    const FoundedCity founded;
+    std::set<crypto::keys::CheckValue> seen;
+    for (const auto& key : founded.city.store->list()) {
+        const auto id = founded.city.store->find(key.name).value();
+        CHECK(seen.insert(founded.city.store->check_value(id).value()).second);
+    }
+    CHECK(seen.size() == 33);
+}
+
+TEST_CASE("founding: nothing is overwritten, and a refused founding leaves nothing") {
+    FoundedCity founded;
+    const host::keys::Founding again{founded.directory.path / "nation", bytes_of(words),
+                                     Mark::rehearsal};
+    CHECK(kind_of(host::keys::found_nation(again, founded.random, founded.clock)) ==
+          "target_exists");
+    // A live store asks for a longer passphrase than this one.
+    const host::keys::Founding weak{founded.directory.path / "weak", bytes_of("short"), Mark::live};
+    CHECK(kind_of(host::keys::found_nation(weak, founded.random, founded.clock)) == "store_failed");
+    CHECK_FALSE(std::filesystem::exists(weak.directory));
+}
+
+TEST_CASE("founding: what an interrupted run left does not matter") {
+    FoundedCity founded;
+    const auto part = founded.directory.path / "late.part";
+    std::filesystem::create_directory(part);
+    std::ofstream{part / "keys.store"} << "half a store";
+    CHECK(kind_of(host::keys::found_nation(
+              {founded.directory.path / "late", bytes_of(words), Mark::rehearsal}, founded.random,
+              founded.clock)) == "accepted");
+    CHECK_FALSE(std::filesystem::exists(part));
+}
+
+TEST_CASE("founding: rehearsal and live do not mix (docs/keys.md, 4)") {
+    FoundedCity founded;
+    const auto live = host::keys::found_city(
+        {founded.directory.path / "live", bytes_of(words), Mark::live}, founded.nation,
+        protocol::CityCode{0x4401}, issuer_id, founded.random, founded.clock);
+    CHECK(kind_of(live) == "mark_mismatch");
+    CHECK(founded.city.store->rehearsal());
+}
+
+TEST_CASE("opening a city: wrong passphrase, missing files, another city's description") {
+    FoundedCity founded;
+    const auto directory = founded.directory.path / "city";
+    const auto open = [&](std::string_view passphrase) {
+        return host::keys::open_city(directory, bytes_of(passphrase), founded.random);
+    };
+    CHECK(kind_of(open("another passphrase")) == "store_failed");
+    const auto json = platform::read_text_file(directory / "city.json", 4096).value();
+    const auto rewrite = [&](std::string_view from, std::string_view to) {
+        std::string changed = json;
+        changed.replace(changed.find(from), from.size(), to);
+        REQUIRE(platform::replace_file(directory / "city.json", std::string_view{changed}));
+    };
+    rewrite("\"3100\"", "\"4401\"");
+    CHECK(kind_of(open(words)) == "city_mismatch");
+    rewrite("rehearsal", "live");
+    CHECK(kind_of(open(words)) == "mark_mismatch");
+    for (const std::string_view wrong :
+         {"", "[]", "{}", "{\"city\":\"31O0\"}", "{\"mark\":", "null"}) {
+        REQUIRE(platform::replace_file(directory / "city.json", wrong));
+        CHECK(kind_of(open(words)) == "input_wrong");
+    }
+    REQUIRE(platform::replace_file(directory / "city.json", std::string_view{json}));
+    CHECK(kind_of(open(words)) == "accepted");
+    std::filesystem::remove(directory / "certificate.pem");
+    CHECK(kind_of(open(words)) == "file_failed");
+}
+
+TEST_CASE("deploy: each place holds exactly what the table says (docs/keys.md, 1)") {
+    FoundedCity founded;
+    const std::string city = "city/3100";
+    using Keys = std::set<std::pair<std::string, std::string>>;
+    CHECK(labels_and_uses(*founded.deploy(order_for(platform::PeerRole::city_host), "host")) ==
+          Keys{{city, "load"},
+               {city, "transaction_certificate"},
+               {city, "list_signature"},
+               {city, "day_signature"},
+               {"tls", "tls_identity"}});
+    CHECK(labels_and_uses(*founded.deploy(order_for(platform::PeerRole::desk), "desk")) ==
+          Keys{{"tls", "tls_identity"}});
+    CHECK(labels_and_uses(*founded.deploy(order_for(platform::PeerRole::operator_admin),
+                                          "admin")) == Keys{{"tls", "tls_identity"}});
+    CHECK(labels_and_uses(*founded.deploy(order_for(platform::PeerRole::terminal), "gate")) ==
+          Keys{{"device/0000000031000101", "batch_signature"}, {"tls", "tls_identity"}});
+    const auto issuer =
+        labels_and_uses(*founded.deploy(order_for(platform::PeerRole::issuer), "issuer"));
+    CHECK(issuer.contains({city, "purchase"}));
+    CHECK_FALSE(issuer.contains({"national", "purchase"}));
+    CHECK_FALSE(issuer.contains({city, "certificate_authority"}));
+    CHECK_FALSE(issuer.contains({city, "list_signature"}));
+    auto with_sams = order_for(platform::PeerRole::issuer);
+    with_sams.nation = &founded.nation;
+    const auto sam_issuer = labels_and_uses(*founded.deploy(with_sams, "sam-issuer"));
+    CHECK(sam_issuer.contains({"national", "purchase"}));
+    CHECK(sam_issuer.contains({"national", "application_lock"}));
+    CHECK_FALSE(sam_issuer.contains({"national", "certificate_authority"}));
+}
+
+TEST_CASE("deploy: what it writes makes a TLS context, and says who it is") {
+    FoundedCity founded;
+    const auto store = founded.deploy(order_for(platform::PeerRole::terminal), "gate");
+    const auto directory = founded.directory.path / "gate";
+    const auto text = [&](const char* file) {
+        return platform::read_text_file(directory / file, 1 << 16).value();
+    };
+    platform::TlsMaterial material;
+    material.private_key = host::keys::reveal_tls(*store, crypto::keys::tls_identity()).value();
+    material.certificate_pem = text("certificate.pem");
+    material.trusted_pem = text("national-root.pem");
+    const auto context =
+        platform::TlsContext::make(platform::TlsContext::Side::client, material, founded.random);
+    REQUIRE(context.has_value());
+    CHECK(context->own_identity() == platform::PeerIdentity{platform::PeerRole::terminal,
+                                                            "0000000000310001", "0000000031000101",
+                                                            "3100"});
+    const auto deployment = host::keys::parse_deployment(text("deployment.json"), "x");
+    REQUIRE(deployment.has_value());
+    CHECK(deployment->unit == "0000000031000101");
+    CHECK(deployment->mark == Mark::rehearsal);
+    CHECK(deployment->list_key == founded.city.identity.list_key);
+    const auto device = protocol::DeviceId{{0, 0, 0, 0, 0x31, 0, 0x01, 0x01}};
+    const auto batch_key =
+        host::keys::sm2_public(*store, crypto::keys::batch_signature(device), founded.random);
+    REQUIRE(batch_key.has_value());
+    CHECK(std::ranges::equal(batch_key->bytes(), deployment->batch_key.value()));
+}
+
+TEST_CASE("deploy: names that no certificate may carry are refused, and nothing is left") {
+    FoundedCity founded;
+    for (const char* unit : {"", "host 1", "a,CN=root", "h\xC3\xB4te"}) {
+        auto order = order_for(platform::PeerRole::city_host);
+        order.unit = unit;
+        order.directory = founded.directory.path / "bad";
+        order.passphrase = bytes_of(words);
+        const auto refused = host::keys::deploy(order, founded.city, founded.random, founded.clock);
+        CHECK_FALSE(refused.has_value());
+        CHECK_FALSE(std::filesystem::exists(order.directory));
+    }
+}
+
+TEST_CASE("validity: a year from 29 February ends on the 28th") {
+    const platform::ManualClock leap{
+        protocol::DateTime{*protocol::Date::make(2024, 2, 29), *protocol::Time::make(12, 0, 0)}};
+    const auto validity = host::keys::validity_of(leap, 1);
+    CHECK(validity.not_before.date == *protocol::Date::make(2024, 2, 29));
+    CHECK(validity.not_after.date == *protocol::Date::make(2025, 2, 28));
+}
