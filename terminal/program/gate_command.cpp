@@ -1,19 +1,17 @@
 // `onecard-terminal gate`: threads, readers and the network around the gate's engine.
 #include <condition_variable>
-#include <iostream>
 #include <thread>
 
 #include "platform/command_line.hpp"
 #include "platform/http_client.hpp"
-#include "platform/log.hpp"
 #include "platform/mask.hpp"
 #include "platform/process.hpp"
 #include "terminal/fares/fare_file.hpp"
+#include "terminal/program/card_loop.hpp"
 #include "terminal/program/commands.hpp"
 #include "terminal/program/deployment.hpp"
 #include "terminal/program/events.hpp"
 #include "terminal/program/gate_config.hpp"
-#include "terminal/reader/pcsc.hpp"
 
 namespace terminal {
 
@@ -28,37 +26,27 @@ std::int64_t steady_microseconds() {
         .count();
 }
 
-/// What the threads tell each other.
-class Orders {
+/// Requests to the uploading thread.
+class Flushes {
 public:
-    void stop() {
+    void request() {
         const std::lock_guard lock{mutex_};
-        stop_ = true;
-        changed_.notify_all();
-    }
-    [[nodiscard]] bool stopping() const {
-        const std::lock_guard lock{mutex_};
-        return stop_;
-    }
-    void request_flush() {
-        const std::lock_guard lock{mutex_};
-        ++flushes_;
+        ++wanted_;
         changed_.notify_all();
     }
     /// Waits a second at most; true when a flush was asked for.
     [[nodiscard]] bool wait() {
         std::unique_lock lock{mutex_};
-        changed_.wait_for(lock, 1s, [&] { return stop_ || flushes_ > 0; });
-        const bool flush = flushes_ > 0;
-        if (flush) --flushes_;
-        return flush;
+        changed_.wait_for(lock, 1s, [&] { return wanted_ > 0; });
+        if (wanted_ == 0) return false;
+        --wanted_;
+        return true;
     }
 
 private:
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     std::condition_variable changed_;
-    bool stop_ = false;
-    unsigned flushes_ = 0;
+    unsigned wanted_ = 0;
 };
 
 /// The gate's parts, in the order in which they depend on each other.
@@ -74,6 +62,7 @@ public:
           key_{std::move(key)},
           journal_{std::move(journal)},
           events_{options.json},
+          loop_{config_.card_reader, events_},
           hot_lists_{{config_.profile.city, deployment_.who.mark, *deployment_.who.list_key},
                      *journal_,
                      clock_},
@@ -88,7 +77,6 @@ public:
                     host_,
                     clock_,
                     [this](const UploadEvent& event) { events_.upload(event); }},
-          card_{config_.card_reader},
           sam_{config_.sam_reader},
           gate_{{config_.profile, fares_, hot_lists_, *journal_, clock_, sam_,
                  steady_microseconds}} {}
@@ -98,15 +86,10 @@ public:
 private:
     [[nodiscard]] platform::HttpClientOptions client_options() const;
     [[nodiscard]] bool prepare();
-    void serve_cards();
-    void serve_one();
-    void wait_after(WaitResult result);
+    void serve();
+    void announce();
     void upload_loop();
-    void read_orders();
-    void request_stop() {
-        orders_.stop();
-        card_.wake();
-    }
+    void obey(const std::string& order);
 
     GateOptions options_;
     GateConfig config_;
@@ -115,16 +98,15 @@ private:
     crypto::sm2::PrivateKey key_;
     std::unique_ptr<Journal> journal_;
     Events events_;
+    CardLoop loop_;
     platform::SystemClock clock_;
     HotListKeeper hot_lists_;
     Sm2Signer signer_;
     platform::HttpClient host_;
     Uploader uploader_;
-    PcscReader card_;
     PcscSam sam_;
     Gate gate_;
-    Orders orders_;
-    std::string last_state_;
+    Flushes flushes_;
 };
 
 platform::HttpClientOptions GateProgram::client_options() const {
@@ -151,48 +133,14 @@ bool GateProgram::prepare() {
     return true;
 }
 
-void GateProgram::wait_after(WaitResult result) {
-    if (result == WaitResult::timeout || result == WaitResult::cancelled) return;
-    if (last_state_ != name(result)) events_.state(name(result), card_.reader_name());
-    last_state_ = name(result);
-    gate_.forget_sam();
-    std::this_thread::sleep_for(200ms);
-}
-
-void GateProgram::serve_one() {
-    if (const auto begun = card_.begin(); !begun) {
-        // Between the reader's notice and ours the card left, or is not settled yet: look again.
-        platform::log_warning("card_not_ready", {{"reason", name(begun.error())}});
-        std::this_thread::sleep_for(100ms);
-        card_.forget_served();
-        return;
-    }
-    const TapReport report = gate_.touch(card_);
-    card_.end(false);
+void GateProgram::serve() {
+    const TapReport report = gate_.touch(loop_.reader());
     events_.tap(report);
-    // A card that was torn and lies there again has another touch coming.
-    const Refusal refusal = report.result.refusal;
-    if (refusal == Refusal::card_gone || refusal == Refusal::unresolved) card_.forget_served();
-}
-
-void GateProgram::serve_cards() {
-    std::int64_t taps = 0;
-    while (!orders_.stopping()) {
-        const WaitResult waited = card_.wait_for_card(500ms);
-        if (waited != WaitResult::card_present) {
-            wait_after(waited);
-            continue;
-        }
-        if (!last_state_.empty()) events_.state("reader_back", card_.reader_name());
-        last_state_.clear();
-        serve_one();
-        if (options_.taps != 0 && ++taps == options_.taps) orders_.stop();
-    }
 }
 
 void GateProgram::upload_loop() {
-    while (!orders_.stopping()) {
-        if (!orders_.wait()) {
+    while (!loop_.stopping()) {
+        if (!flushes_.wait()) {
             uploader_.step();
             continue;
         }
@@ -201,47 +149,37 @@ void GateProgram::upload_loop() {
     }
 }
 
-/// Orders on standard input, a word a line. Its end is no order: the gate goes on.
-void GateProgram::read_orders() {
-    for (std::string line; std::getline(std::cin, line);) {
-        if (line == "quit") {
-            request_stop();
-        } else if (line == "flush") {
-            orders_.request_flush();
-        } else if (line == "status") {
-            if (const auto counts = journal_->counts()) events_.counts("status", *counts);
-        } else if (!line.empty()) {
-            events_.state("order_unknown", line + ": flush, status or quit expected");
-        }
+void GateProgram::obey(const std::string& order) {
+    if (order == "flush") {
+        flushes_.request();
+    } else if (order == "status") {
+        if (const auto counts = journal_->counts()) events_.counts("status", *counts);
+    } else {
+        events_.state("order_unknown", order + ": flush, status or quit expected");
     }
 }
 
-int GateProgram::run() {
-    platform::StopSignal signal;  // before the threads: they inherit its mask
-    if (!prepare()) return exit_status(platform::ExitCode::failed);
-    uploader_.flush();  // a hot list before the first tap, when the host is there
+void GateProgram::announce() {
     const auto sam = gate_.open_sam();
     if (!sam) events_.state("sam_unavailable", name(sam.error()));
     events_.say("ready", {{"device", platform::to_hex(config_.profile.device.value())},
-                          {"reader", card_.reader_name()},
+                          {"reader", config_.card_reader},
                           {"sam_terminal", sam ? platform::to_hex(sam->terminal.value()) : ""},
                           {"hot_list", std::int64_t{hot_lists_.sequence_in_force().value()}},
                           {"fare_table", std::int64_t{fares_.version()}}});
+}
+
+int GateProgram::run() {
+    if (!prepare()) return exit_status(platform::ExitCode::failed);
+    uploader_.flush();  // a hot list before the first tap, when the host is there
+    announce();
     std::jthread uploads{[this] { upload_loop(); }};
-    std::thread{[this] { read_orders(); }}.detach();  // may sit in read(2) until the end
-    std::jthread stopper{[&] {
-        while (!orders_.stopping()) {
-            if (signal.wait_for(200ms)) request_stop();
-        }
-    }};
-    serve_cards();
-    request_stop();
+    loop_.take_orders([this](const std::string& order) { obey(order); });
+    loop_.run({[this] { serve(); }, [] {}, [this] { gate_.forget_sam(); }}, options_.taps);
     host_.cancel();
     uploads.join();
-    stopper.join();
     if (const auto counts = journal_->counts()) events_.counts("stopped", *counts);
-    std::cout.flush();
-    std::_Exit(exit_status(platform::ExitCode::ok));  // the detached reader holds our members
+    leave(exit_status(platform::ExitCode::ok));
 }
 
 std::expected<GateConfig, std::string> complete_profile(GateConfig config, const Deployment& who) {

@@ -58,11 +58,15 @@ struct PcscReader::State {
         }
         return code;
     }
+    void look_again() {
+        served = false;
+        known_state = SCARD_STATE_UNAWARE;
+    }
     void release() {
         disconnect(SCARD_LEAVE_CARD);
         if (has_context) SCardReleaseContext(context.exchange(0));
         has_context = false;
-        served = false;  // the service was away: whoever is there now may be somebody else
+        look_again();
     }
     void disconnect(DWORD disposition) {
         if (connected) SCardDisconnect(card, disposition);
@@ -75,6 +79,7 @@ struct PcscReader::State {
         } else {
             disconnect(SCARD_LEAVE_CARD);
         }
+        look_again();  // whoever is there now has another touch coming
         return std::unexpected{link_error(code)};
     }
 };
@@ -92,8 +97,7 @@ const std::vector<std::uint8_t>& PcscReader::atr() const {
     return state_->atr;
 }
 void PcscReader::forget_served() {
-    state_->served = false;
-    state_->known_state = SCARD_STATE_UNAWARE;
+    state_->look_again();
 }
 
 void PcscReader::wake() {

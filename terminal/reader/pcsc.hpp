@@ -39,7 +39,7 @@ public:
     [[nodiscard]] const std::string& reader_name() const;
 
     /// Waits until a card is there that this object has not been told was served: after a tap the
-    /// same card must leave first (forget_served() makes it count again).
+    /// same card must leave first. A card that was lost in the middle counts again at once.
     [[nodiscard]] WaitResult wait_for_card(std::chrono::milliseconds limit);
     /// Look again: a card that is still there counts as a new one.
     void forget_served();
