@@ -51,10 +51,26 @@ private:
     bool ready_ = false;
 };
 
+/// Loaded until the program ends.
+class Providers {
+public:
+    Providers() {
+        require(legacy_ != nullptr && default_ != nullptr,
+                "load its legacy provider, where single DES is");
+    }
+    Providers(const Providers&) = delete;
+    Providers& operator=(const Providers&) = delete;
+    ~Providers() {
+        OSSL_PROVIDER_unload(legacy_);
+        OSSL_PROVIDER_unload(default_);
+    }
+
+private:
+    OSSL_PROVIDER* legacy_ = OSSL_PROVIDER_load(nullptr, "legacy");
+    OSSL_PROVIDER* default_ = OSSL_PROVIDER_load(nullptr, "default");
+};
 void load_providers() {
-    static const bool loaded = OSSL_PROVIDER_load(nullptr, "legacy") != nullptr &&
-                               OSSL_PROVIDER_load(nullptr, "default") != nullptr;
-    require(loaded, "load its legacy provider, where single DES is");
+    static const Providers providers;
 }
 
 struct Ciphers {

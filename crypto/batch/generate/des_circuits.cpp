@@ -4,8 +4,8 @@
 //   batch_des_circuits and2 SEED SECONDS    AND, OR, XOR, AND-NOT of two inputs, NOT (everything
 //   else)
 //
-// The output is crypto/batch/des_circuits_lut3.inc and des_circuits_and2.inc, checked in: a search takes
-// minutes, and a reader wants to see what runs. tests/crypto/batch_des_circuits_test.cpp compares
+// The output is crypto/batch/des_circuits_lut3.inc and des_circuits_and2.inc, checked in: a search
+// takes minutes, and a reader wants to see what runs. tests/crypto/batch_circuits_test.cpp compares
 // every entry.
 //
 // The search (after M. Kwan, "Reducing the Gate Count of Bitslice DES", 2000) works on truth
