@@ -3,6 +3,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <utility>
 
 #include <poll.h>
@@ -52,6 +53,10 @@ StopSignal::~StopSignal() {
     ::close(descriptor_);
     ::close(wake_);
     const sigset_t set = stop_signals();
+    // The request has been heard: unblocked while still pending, it would kill us on the way out.
+    const timespec at_once{};
+    while (sigtimedwait(&set, nullptr, &at_once) > 0) {
+    }
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

@@ -259,6 +259,21 @@ TEST_CASE("process: SIGTERM becomes a value") {
     CHECK(WEXITSTATUS(status) == 0);
 }
 
+TEST_CASE("process: a SIGTERM that was heard does not kill the program on its way out") {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        {
+            platform::StopSignal stop;
+            ::kill(::getpid(), SIGTERM);
+            stop.wait();
+        }
+        ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status));
+}
+
 TEST_CASE("process: a stop may be asked for by another thread") {
     platform::StopSignal stop;
     std::thread other{[&] { stop.request(); }};
