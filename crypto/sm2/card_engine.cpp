@@ -27,18 +27,14 @@ struct Field {
     static constexpr const Number& b() { return b_montgomery; }
 };
 
-constexpr Projective infinity() {
-    return {Number{}, curve::p.r, Number{}};
-}
-constexpr Projective from_affine(const engine::AffinePoint& point) {
-    return {to_montgomery(point.x, curve::p), to_montgomery(point.y, curve::p), curve::p.r};
+void from_affine(Projective& out, const AffinePoint& point) {
+    montgomery(out.x, point.x, curve::p.r_squared, curve::p);
+    montgomery(out.y, point.y, curve::p.r_squared, curve::p);
+    out.z = curve::p.r;
 }
 
 constexpr std::size_t half_bits = 128;
 constexpr std::size_t half_words = half_bits / word_bits;
-constexpr Projective generator = from_affine({curve::generator_x, curve::generator_y});
-constexpr Projective generator_2_128 =
-    from_affine({curve::generator_2_128_x, curve::generator_2_128_y});
 
 /// A scalar, as many bits of it as are used.
 using Digits = std::span<const Word>;
@@ -52,8 +48,8 @@ constexpr void assign_if(Mask mask, Projective& out, const Projective& point) {
 /// table[0] = [u]table[1] + [v]table[2], bit by bit from the top, for u and v of the same size. (E.
 /// G. Straus, Amer. Math. Monthly 71 (1964).) table[1] and table[2] are given; the rest is written
 /// here.
-constexpr void straus(Projective& sum, Digits u, Digits v, std::array<Projective, 4>& table) {
-    table[0] = infinity();
+void straus(Projective& sum, Digits u, Digits v, std::array<Projective, 4>& table) {
+    table[0] = {Number{}, curve::p.r, Number{}};  // infinity
     add<Field>(table[3], table[1], table[2]);
     sum = table[0];
     for (std::size_t bit = u.size() * word_bits; bit-- > 0;) {
@@ -63,14 +59,14 @@ constexpr void straus(Projective& sum, Digits u, Digits v, std::array<Projective
         for (Word entry = 1; entry < table.size(); ++entry) {
             assign_if(mask_if_zero(entry ^ digit), addend, table[entry]);
         }
-        twice<Field>(sum, sum);
+        twice<Field>(sum);
         add<Field>(sum, sum, addend);
     }
 }
 
 /// out = [k]point, in halves: [k mod 2^128]point + [k / 2^128][2^128]point, so that only 128 bits
 /// are walked.
-void multiply_halves(engine::AffinePoint& out, const Number& k, std::array<Projective, 4>& table) {
+void multiply_halves(AffinePoint& out, const Number& k, std::array<Projective, 4>& table) {
     Projective sum;
     const Digits digits{k.words};
     straus(sum, digits.first(half_words), digits.last(half_words), table);
@@ -97,7 +93,8 @@ void invert_modulo_n(Number& out, const Number& a) {
 }
 
 bool is_on_curve(const AffinePoint& point) {
-    const Projective p = from_affine(point);
+    Projective p;
+    from_affine(p, point);
     Number left, right;
     Field::mul(left, p.y, p.y);
     Field::mul(right, p.x, p.x);  // x^3 - 3x + b = x (x^2 - 3) + b
@@ -109,23 +106,23 @@ bool is_on_curve(const AffinePoint& point) {
 
 void multiply_generator(AffinePoint& out, const Number& k) {
     std::array<Projective, 4> table;
-    table[1] = generator;
-    table[2] = generator_2_128;
+    from_affine(table[1], curve::generator);
+    from_affine(table[2], curve::generator_2_128);
     multiply_halves(out, k, table);
 }
 
 void multiply(AffinePoint& out, const Number& k, const AffinePoint& point) {
     std::array<Projective, 4> table;
-    table[1] = from_affine(point);
+    from_affine(table[1], point);
     table[2] = table[1];
-    for (std::size_t i = 0; i < half_bits; ++i) twice<Field>(table[2], table[2]);
+    for (std::size_t i = 0; i < half_bits; ++i) twice<Field>(table[2]);
     multiply_halves(out, k, table);
 }
 
 bool sum_has_x(const Number& s, const Number& t, const AffinePoint& point, const Number& v) {
     std::array<Projective, 4> table;
-    table[1] = generator;
-    table[2] = from_affine(point);
+    from_affine(table[1], curve::generator);
+    from_affine(table[2], point);
     Projective sum;
     straus(sum, s.words, t.words, table);
     // x = X/Z is below p, v below n < p: so x = v, or x = v + n where that is still below p.

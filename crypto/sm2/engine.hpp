@@ -6,10 +6,6 @@
 
 namespace crypto::sm2::engine {
 
-struct AffinePoint {
-    Number x, y;  // below p, not in Montgomery form
-};
-
 /// out = a b / R mod n, R = 2^256. With one factor in Montgomery form, the plain product. `out` may
 /// be a factor.
 void montgomery_multiply_modulo_n(Number& out, const Number& a, const Number& b);

@@ -73,12 +73,11 @@ void recode_sparse(SparseDigits& out, const Number& k) {
 template <class Form>
 class HostEngine {
 public:
-    static void multiply_generator(engine::AffinePoint& out, const Number& k);
-    static void multiply(engine::AffinePoint& out, const Number& k,
-                         const engine::AffinePoint& point);
-    [[nodiscard]] static bool sum_has_x(const Number& s, const Number& t,
-                                        const engine::AffinePoint& point, const Number& v);
-    [[nodiscard]] static bool is_on_curve(const engine::AffinePoint& point);
+    static void multiply_generator(AffinePoint& out, const Number& k);
+    static void multiply(AffinePoint& out, const Number& k, const AffinePoint& point);
+    [[nodiscard]] static bool sum_has_x(const Number& s, const Number& t, const AffinePoint& point,
+                                        const Number& v);
+    [[nodiscard]] static bool is_on_curve(const AffinePoint& point);
 
 private:
     struct F : host::Field<Form> {
@@ -95,8 +94,8 @@ private:
     static void build(Table& table);
     static void invert(Number& out, const Number& a);
     static void to_affine(TableEntry& out, const Projective& point);
-    static void to_plain(engine::AffinePoint& out, const Projective& point);
-    static void from_plain(TableEntry& out, const engine::AffinePoint& point);
+    static void to_plain(AffinePoint& out, const Projective& point);
+    static void from_plain(TableEntry& out, const AffinePoint& point);
     static void select(TableEntry& out, const std::array<TableEntry, table_size>& row,
                        const SignedDigit& digit);
 
@@ -147,7 +146,7 @@ void HostEngine<Form>::to_affine(TableEntry& out, const Projective& point) {
 }
 
 template <class Form>
-void HostEngine<Form>::to_plain(engine::AffinePoint& out, const Projective& point) {
+void HostEngine<Form>::to_plain(AffinePoint& out, const Projective& point) {
     TableEntry affine;
     Number one{};
     one.words[0] = 1;
@@ -157,7 +156,7 @@ void HostEngine<Form>::to_plain(engine::AffinePoint& out, const Projective& poin
 }
 
 template <class Form>
-void HostEngine<Form>::from_plain(TableEntry& out, const engine::AffinePoint& point) {
+void HostEngine<Form>::from_plain(TableEntry& out, const AffinePoint& point) {
     F::mul(out.x, point.x, curve::p.r_squared);
     F::mul(out.y, point.y, curve::p.r_squared);
 }
@@ -165,7 +164,7 @@ void HostEngine<Form>::from_plain(TableEntry& out, const engine::AffinePoint& po
 template <class Form>
 void HostEngine<Form>::build(Table& table) {
     TableEntry generator;
-    from_plain(generator, {curve::generator_x, curve::generator_y});
+    from_plain(generator, curve::generator);
     Projective base{generator.x, generator.y, one_montgomery};  // [64^i] G
     for (auto& row : table) {
         Projective multiple = base;
@@ -173,7 +172,7 @@ void HostEngine<Form>::build(Table& table) {
             to_affine(entry, multiple);
             add<F>(multiple, multiple, base);
         }
-        for (std::size_t i = 0; i < window_bits; ++i) twice<F>(base, base);
+        for (std::size_t i = 0; i < window_bits; ++i) twice<F>(base);
     }
 }
 
@@ -207,7 +206,7 @@ void HostEngine<Form>::select(TableEntry& out, const std::array<TableEntry, tabl
 }
 
 template <class Form>
-void HostEngine<Form>::multiply_generator(engine::AffinePoint& out, const Number& k) {
+void HostEngine<Form>::multiply_generator(AffinePoint& out, const Number& k) {
     SignedDigits digits;
     recode(digits, k);
     Projective sum{zero, one_montgomery, zero};
@@ -228,8 +227,7 @@ void HostEngine<Form>::multiply_generator(engine::AffinePoint& out, const Number
 
 /// Four bits at a time from the top, from a table of [0]point to [15]point.
 template <class Form>
-void HostEngine<Form>::multiply(engine::AffinePoint& out, const Number& k,
-                                const engine::AffinePoint& point) {
+void HostEngine<Form>::multiply(AffinePoint& out, const Number& k, const AffinePoint& point) {
     constexpr std::size_t width = 4;
     std::array<Projective, 16> multiples;
     TableEntry affine;
@@ -250,7 +248,7 @@ void HostEngine<Form>::multiply(engine::AffinePoint& out, const Number& k,
             assign_if(mask, chosen.y, multiples[i].y);
             assign_if(mask, chosen.z, multiples[i].z);
         }
-        for (std::size_t i = 0; i < width; ++i) twice<F>(sum, sum);
+        for (std::size_t i = 0; i < width; ++i) twice<F>(sum);
         add<F>(sum, sum, chosen);
     }
     to_plain(out, sum);
@@ -258,7 +256,7 @@ void HostEngine<Form>::multiply(engine::AffinePoint& out, const Number& k,
 }
 
 template <class Form>
-bool HostEngine<Form>::is_on_curve(const engine::AffinePoint& point) {
+bool HostEngine<Form>::is_on_curve(const AffinePoint& point) {
     TableEntry p;
     Number left, right;
     from_plain(p, point);
@@ -409,7 +407,7 @@ void HostEngine<Form>::add_generator_multiple_public(Jacobian& sum, const Number
 }
 
 template <class Form>
-bool HostEngine<Form>::sum_has_x(const Number& s, const Number& t, const engine::AffinePoint& point,
+bool HostEngine<Form>::sum_has_x(const Number& s, const Number& t, const AffinePoint& point,
                                  const Number& v) {
     TableEntry affine;
     from_plain(affine, point);

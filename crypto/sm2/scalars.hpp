@@ -15,7 +15,7 @@ struct SecretNumber : Number {
     SecretNumber(const SecretNumber&) = delete;
     SecretNumber& operator=(const SecretNumber&) = delete;
 };
-struct SecretPoint : engine::AffinePoint {
+struct SecretPoint : AffinePoint {
     SecretPoint() : AffinePoint{} {}
     ~SecretPoint() { wipe_object(static_cast<AffinePoint&>(*this)); }
     SecretPoint(const SecretPoint&) = delete;
@@ -42,15 +42,13 @@ struct SecretPoint : engine::AffinePoint {
     return false;
 }
 
-[[nodiscard]] inline engine::AffinePoint point_from(
-    std::span<const std::uint8_t, public_key_size> x_y) {
-    engine::AffinePoint point;
+[[nodiscard]] inline AffinePoint point_from(std::span<const std::uint8_t, public_key_size> x_y) {
+    AffinePoint point;
     from_bytes(point.x, x_y.first<32>());
     from_bytes(point.y, x_y.last<32>());
     return point;
 }
-inline void point_to(std::span<std::uint8_t, public_key_size> x_y,
-                     const engine::AffinePoint& point) {
+inline void point_to(std::span<std::uint8_t, public_key_size> x_y, const AffinePoint& point) {
     to_bytes(x_y.first<32>(), point.x);
     to_bytes(x_y.last<32>(), point.y);
 }

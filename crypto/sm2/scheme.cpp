@@ -27,7 +27,7 @@ Result<PublicKey> PublicKey::parse(Bytes x_y) {
     if (x_y.size() != public_key_size) return std::unexpected(Refusal::wrong_length);
     PublicKey key;
     std::ranges::copy(x_y, key.bytes_.begin());
-    const engine::AffinePoint point = point_from(key.bytes_);
+    const AffinePoint point = point_from(key.bytes_);
     if ((is_below(point.x, curve::p.value) & is_below(point.y, curve::p.value)) == 0) {
         return std::unexpected(Refusal::coordinate_out_of_range);
     }
@@ -75,7 +75,7 @@ Result<PrivateKey> PrivateKey::load(Bytes d, Random& random) {
     if (!key) return key;
     SecretNumber scalar;
     from_bytes(scalar, key->d_.bytes());
-    engine::AffinePoint point;
+    AffinePoint point;
     engine::multiply_generator(point, scalar);
     declassify(point);  // P = [d]G is published. Part 1, 6.1
     point_to(key->public_key_.bytes_, point);
@@ -101,7 +101,7 @@ Result<Digest> z(Bytes id, const PublicKey& public_key) {
     sm3.update(entl).update(id);  // Z = H(ENTL | ID | a | b | xG | yG | xA | yA). Part 2, 5.5
     std::array<std::uint8_t, 32> bytes;
     for (const Number* parameter :
-         {&curve::a, &curve::b, &curve::generator_x, &curve::generator_y}) {
+         {&curve::a, &curve::b, &curve::generator.x, &curve::generator.y}) {
         to_bytes(bytes, *parameter);
         sm3.update(bytes);
     }
