@@ -13,6 +13,8 @@ foreach(engine sm2 sm2_portable sm2_card)
         ONECARD_SM2_CASES=$<IF:$<CONFIG:Debug>,${fewer},${cases_${engine}}>)
 endforeach()
 
+onecard_test(crypto_sm2_field_test SOURCES sm2_field_test.cpp LABELS crypto sm2 LINK onecard::protocol)
+
 # Constant time, under valgrind (which cannot run sanitized programs). The engines are compiled again, with a mark at
 # each value that may be revealed. valgrind's processor does not announce ADX, so that form is chosen here by hand.
 find_program(VALGRIND valgrind)

@@ -1,1 +1,2 @@
 onecard_fuzz(fuzz_key_store SOURCES key_store_fuzz.cpp LINK onecard::crypto_keys)
+onecard_fuzz(fuzz_sm2 SOURCES sm2_fuzz.cpp LINK onecard::crypto_sm2)
