@@ -217,10 +217,13 @@ struct MulxForm {
     "sbb %[d1], %[" d "]\n\t sbb %[d2], %[" a "]\n\t sbb %[d3], %[" q "]\n\t"
         __asm__(ONECARD_SM2_HALF("w0", "w1", "w2", "w3", "w4")
                 ONECARD_SM2_HALF("w2", "w3", "w0", "w4", "w1")
-                "add %[h0], %[w0]\n\t adc %[h1], %[w4]\n\t adc %[h2], %[w2]\n\t adc %[h3], %[w1]\n\t"
-                "mov $0, %[h2]\n\t adc $0, %[h2]\n\t"  // subtract p once, and take it back if it was too much
+                "add %[h0], %[w0]\n\t adc %[h1], %[w4]\n\t"
+                "adc %[h2], %[w2]\n\t adc %[h3], %[w1]\n\t"
+                // Subtract p once, and take it back if it was too much.
+                "mov $0, %[h2]\n\t adc $0, %[h2]\n\t"
                 "movabs %[p1], %[h0]\n\t movabs %[p3], %[h1]\n\t"
-                "mov %[w0], %[w3]\n\t mov %[w4], %[d1]\n\t mov %[w2], %[d2]\n\t mov %[w1], %[d3]\n\t"
+                "mov %[w0], %[w3]\n\t mov %[w4], %[d1]\n\t"
+                "mov %[w2], %[d2]\n\t mov %[w1], %[d3]\n\t"
                 "sub $-1, %[w3]\n\t sbb %[h0], %[d1]\n\t sbb $-1, %[d2]\n\t sbb %[h1], %[d3]\n\t"
                 "sbb $0, %[h2]\n\t"
                 "cmovc %[w0], %[w3]\n\t cmovc %[w4], %[d1]\n\t cmovc %[w2], %[d2]\n\t"

@@ -68,7 +68,7 @@ int check() {
     return 0;
 }
 
-/// The inverse comes out of everything a key goes through: valgrind must still hold it to be secret.
+/// The inverse comes out of everything a key goes through: valgrind must still hold it secret.
 int leak() {
     SecretRandom random;
     const auto key = sm2::PrivateKey::generate(random);
