@@ -1,6 +1,7 @@
 #include "terminal/reader/pcsc.hpp"
 
 #include <atomic>
+#include <utility>
 
 #include <winscard.h>
 
@@ -43,7 +44,8 @@ struct PcscReader::State {
     bool in_transaction = false;
     DWORD protocol = 0;
     DWORD known_state = SCARD_STATE_UNAWARE;
-    bool served = false;  ///< the card there has had its tap
+    bool needs_reset = false;  ///< the last answer was none: nobody knows who is there
+    bool served = false;       ///< the card there has had its tap
     std::atomic<bool> woken{false};
     std::vector<std::uint8_t> atr;
 
@@ -153,6 +155,11 @@ std::expected<void, LinkError> PcscReader::connect(Share share) {
                              SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &state.card, &state.protocol);
     if (code != SCARD_S_SUCCESS) return state.lost(code);
     state.connected = true;
+    if (std::exchange(state.needs_reset, false)) {
+        code = SCardReconnect(state.card, mode, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
+                              SCARD_RESET_CARD, &state.protocol);
+        if (code != SCARD_S_SUCCESS) return state.lost(code);
+    }
     std::array<BYTE, MAX_ATR_SIZE> atr{};
     DWORD atr_size = MAX_ATR_SIZE;
     DWORD name_size = 0;
@@ -191,6 +198,11 @@ std::expected<Response, LinkError> PcscReader::transmit(Bytes command) {
     if (code != SCARD_S_SUCCESS) return state.lost(code);
     Response response;
     if (size < 2 || !response.append(Bytes{answer}.first(size))) {
+        // Some drivers report a card that left as an answer of no bytes, before the service has
+        // noticed: whoever is connected to next must start from its ATR.
+        state.disconnect(SCARD_LEAVE_CARD);
+        state.needs_reset = true;
+        state.look_again();
         return std::unexpected{LinkError::malformed};
     }
     return response;

@@ -59,9 +59,9 @@ TEST_CASE("desk: commands go to the chip, answers to the issuer, until it says d
     const auto report = issue(chip, atr, ChipKind::card, "chip-1", issuer);
     CHECK(report.refusal == DeskRefusal::none);
     CHECK(report.number == "03104000000000000017");
-    CHECK(
-        issuer.heard[0].body ==
-        R"({"kind":"card","atr":"3B8E01807394010068000102030405060755","desk_reference":"chip-1"})");
+    CHECK(issuer.heard[0].body == R"({"kind":"card",)"
+                                  R"("atr":"3B8E01807394010068000102030405060755",)"
+                                  R"("desk_reference":"chip-1"})");
     CHECK(issuer.heard[1].target == "/v1/issuing/sessions/A1");
     CHECK(issuer.heard[1].body == R"({"responses":["9000","019000"]})");
     // The chip refused: what follows is not sent, the issuer judges.

@@ -141,8 +141,14 @@ struct PcscWorld {
     }
     static std::string card_program() { return ONECARD_CARD_PROGRAM; }
     terminal::TapReport tap() {
-        REQUIRE(reader.wait_for_card(5s) == WaitResult::card_present);
-        REQUIRE(reader.begin().has_value());
+        // As the program's loop does: what the service has not settled yet is looked at again.
+        bool begun = false;
+        for (int tries = 0; tries < 50 && !begun; ++tries) {
+            REQUIRE(reader.wait_for_card(5s) == WaitResult::card_present);
+            begun = reader.begin().has_value();
+            if (!begun) std::this_thread::sleep_for(100ms);
+        }
+        REQUIRE(begun);
         auto report = engine.touch(reader);
         reader.end(false);
         return report;
