@@ -188,8 +188,8 @@ std::expected<bool, Refused> apply(Store& store, const City& city, const store::
     return true;
 }
 
-std::expected<void, Refused> check_answer(const City& city, const store::OutboxRow& row,
-                                          const OutcomesView& answer) {
+std::expected<void, Refused> check_answer(Store& store, const City& city,
+                                          const store::OutboxRow& row, const OutcomesView& answer) {
     const ExchangeHeader& header = answer.header();
     if (header.mark != city.mark) return refuse(PeerRefusal::mark_mismatch, "answer");
     if (header.from != row.peer || header.to != city.code || header.number != row.number ||
@@ -197,6 +197,8 @@ std::expected<void, Refused> check_answer(const City& city, const store::OutboxR
         return refuse(PeerRefusal::message_malformed,
                       "the answer is not one to the message that was sent");
     }
+    // The issuer chooses the date, but not one that our book could not close for years.
+    ONECARD_CHECK(booking_date(store, header.business_date));
     return {};
 }
 
@@ -250,7 +252,7 @@ std::expected<void, Refused> apply_answer(Store& store, const City& city, CityCo
     const auto done = in_transaction<bool>(store, [&]() -> std::expected<bool, Refused> {
         const auto row = store.oldest_unanswered(peer);
         if (!row || row->number != number) return false;  // applied before
-        ONECARD_CHECK(check_answer(city, *row, *view));
+        ONECARD_CHECK(check_answer(store, city, *row, *view));
         return apply(store, city, *row, *view);
     });
     if (!done) return std::unexpected{done.error()};

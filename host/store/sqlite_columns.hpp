@@ -51,9 +51,11 @@ public:
         if (!out) session_.damaged(where_);
         return out.value_or(Date{});
     }
+    /// All zeros are "no date", earlier than every real one (protocol/date_time.hpp).
     [[nodiscard]] DateTime date_time(int column) const {
-        return parsed<DateTime>([](const auto& bytes) { return DateTime::parse(bytes); },
-                                array<7>(column));
+        const auto bytes = array<7>(column);
+        if (bytes == DateTime{}.bcd()) return DateTime{};
+        return parsed<DateTime>([](const auto& stamp) { return DateTime::parse(stamp); }, bytes);
     }
     [[nodiscard]] std::optional<DateTime> optional_date_time(int column) const {
         if (row_.is_null(column)) return std::nullopt;
