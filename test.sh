@@ -25,9 +25,9 @@ step() {  # NAME COMMAND...: runs it with its output in a log; a failure ends th
     echo "   $((SECONDS - started)) s"
 }
 
-build() {  # PRESET
+build() {  # PRESET [TARGET-OPTION...]
     step "configure $1" cmake --preset "$1"
-    step "build $1" cmake --build --preset "$1"
+    step "build $1" cmake --build --preset "$@"
 }
 
 run_tests() {  # PRESET CTEST-OPTION...
@@ -53,7 +53,7 @@ else
     run_tests release -j2
     build dev
     run_tests dev -LE 'system|bench|wear|house' -j2
-    build fuzz
+    build fuzz --target fuzz_targets
     run_tests fuzz -L fuzz -j2
     if [ -f firmware/boards/mps2/toolchain.cmake ]; then build cortex-m3; fi
 fi

@@ -79,7 +79,7 @@ private:
     explicit Office(Identity identity) : identity_{std::move(identity)} {}
     Identity identity_;
     platform::SystemClock clock_;
-    std::unique_ptr<platform::HttpChannel> channel_;
+    std::unique_ptr<platform::HttpClient> channel_;
     Open open_;
 };
 

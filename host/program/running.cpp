@@ -66,8 +66,8 @@ Text<std::unique_ptr<platform::TlsContext>> open_tls(const Identity& identity,
     return std::make_unique<platform::TlsContext>(std::move(*out));
 }
 
-std::unique_ptr<platform::HttpChannel> channel(const Identity& identity, const std::string& address,
-                                               std::uint16_t port, protocol::CityCode city) {
+std::unique_ptr<platform::HttpClient> channel(const Identity& identity, const std::string& address,
+                                              std::uint16_t port, protocol::CityCode city) {
     platform::HttpClientOptions options;
     options.host = address;
     options.port = port;
@@ -121,11 +121,11 @@ Text<Open> open_host(const Identity& identity, const platform::Clock& clock) {
     return out;
 }
 
-std::unique_ptr<platform::HttpChannel> channel_to(const Identity& identity,
-                                                  const PeerAddress& peer) {
+std::unique_ptr<platform::HttpClient> channel_to(const Identity& identity,
+                                                 const PeerAddress& peer) {
     return channel(identity, peer.address, peer.port, peer.city);
 }
-std::unique_ptr<platform::HttpChannel> channel_to_self(const Identity& identity) {
+std::unique_ptr<platform::HttpClient> channel_to_self(const Identity& identity) {
     return channel(identity, identity.config.listen_address, identity.config.listen_port,
                    identity.config.city.code);
 }

@@ -6,6 +6,7 @@
 #include "crypto/random/system_random.hpp"
 #include "host/program/config.hpp"
 #include "host/service/host.hpp"
+#include "platform/http_client.hpp"
 #include "platform/passphrase.hpp"
 #include "platform/tls.hpp"
 
@@ -44,9 +45,9 @@ struct Open {
                                                          const platform::Clock& clock);
 
 /// A channel to the peer's host, or to our own.
-[[nodiscard]] std::unique_ptr<platform::HttpChannel> channel_to(const Identity& identity,
-                                                                const PeerAddress& peer);
-[[nodiscard]] std::unique_ptr<platform::HttpChannel> channel_to_self(const Identity& identity);
+[[nodiscard]] std::unique_ptr<platform::HttpClient> channel_to(const Identity& identity,
+                                                               const PeerAddress& peer);
+[[nodiscard]] std::unique_ptr<platform::HttpClient> channel_to_self(const Identity& identity);
 
 /// Serves until asked to stop. An exit status.
 [[nodiscard]] int serve(const CommonOptions& options);

@@ -52,7 +52,9 @@ public:
     void start() {
         threads_.emplace_back([this] { work(); });
         for (const PeerAddress& peer : identity_.config.peers) {
-            threads_.emplace_back([this, peer] { mail(peer); });
+            channels_.push_back(channel_to(identity_, peer));
+            threads_.emplace_back(
+                [this, peer, &channel = *channels_.back()] { mail(peer.city, channel); });
         }
     }
     void stop() {
@@ -61,10 +63,8 @@ public:
             stopping_ = true;
         }
         changed_.notify_all();
-        {
-            const std::scoped_lock lock{clients_mutex_};
-            for (platform::HttpClient* client : clients_) client->cancel();
-        }
+        // A call that waits for a silent peer ends now.
+        for (const auto& channel : channels_) channel->cancel();
         for (std::thread& thread : threads_) thread.join();
     }
 
@@ -118,24 +118,18 @@ private:
                            {{"date", day::platform_date(now.date)}, {"status", done.status}});
     }
 
-    void mail(const PeerAddress& peer) {
-        const auto channel = channel_to(identity_, peer);
-        auto* const client = dynamic_cast<platform::HttpClient*>(channel.get());
-        {
-            const std::scoped_lock lock{clients_mutex_};
-            clients_.push_back(client);
-        }
+    void mail(protocol::CityCode peer, platform::HttpClient& channel) {
         milliseconds pause = identity_.config.retry_min;
         std::unique_lock lock{mutex_};
         while (!stopping_) {
             const std::uint64_t seen = news_;
-            const auto next = host_.next_mail(peer.city);
+            const auto next = host_.next_mail(peer);
             if (!next) {
                 if (!wait(lock, seen, milliseconds{1000})) return;
                 continue;
             }
             lock.unlock();
-            const auto answer = channel->call(next->request);
+            const auto answer = channel.call(next->request);
             lock.lock();
             if (stopping_) return;
             if (host_.on_peer_answer(*next, answer) == MailResult::done) {
@@ -158,8 +152,7 @@ private:
     std::uint64_t news_ = 0;
     bool stopping_ = false;
     protocol::Date last_cut_off_;
-    std::mutex clients_mutex_;
-    std::vector<platform::HttpClient*> clients_;
+    std::vector<std::unique_ptr<platform::HttpClient>> channels_;  // outlive the threads
     std::vector<std::thread> threads_;
 };
 
