@@ -53,7 +53,7 @@ void recode(SignedDigits& out, const Number& k) {
 
 /// Digits of width five, odd or zero, at least five apart (wNAF): for public numbers. At most one
 /// per bit and one carry.
-using SparseDigits = std::array<std::int8_t, 257>;
+using SparseDigits = std::array<int, 257>;
 void recode_sparse(SparseDigits& out, const Number& k) {
     out = {};
     Word carry = 0;
@@ -64,7 +64,7 @@ void recode_sparse(SparseDigits& out, const Number& k) {
         }
         const auto window = static_cast<int>(bits(k, position, 5) + carry);
         carry = window > 16 ? 1 : 0;
-        out[position] = static_cast<std::int8_t>(carry ? window - 32 : window);
+        out[position] = carry != 0 ? window - 32 : window;
         position += 5;
     }
 }
