@@ -76,7 +76,11 @@ public:
                     signer_,
                     host_,
                     clock_,
-                    [this](const UploadEvent& event) { events_.upload(event); }},
+                    [this](const UploadEvent& event) {
+                        // The call that stopping cancels is no news.
+                        const bool ours = event.kind == UploadEvent::Kind::host_unreachable;
+                        if (!ours || !loop_.stopping()) events_.upload(event);
+                    }},
           sam_{config_.sam_reader},
           gate_{{config_.profile, fares_, hot_lists_, *journal_, clock_, sam_,
                  steady_microseconds}} {}
