@@ -134,20 +134,27 @@ public:
     }
 
 private:
-    /// Neighbours under one key, as most are, go as a run: no counter is touched for each.
+    /// Neighbours under one key: whole vectors of them go as they lie, the rest waits.
     void take_alike(std::size_t begin, std::size_t end, IssuerKeyIndex key) {
-        while (begin < end) {
-            if (task_.keys.name(key).suite == protocol::Suite::triple_des) {
+        const ExpandedIssuerKey& expanded = task_.keys.expanded(key);
+        if (task_.keys.name(key).suite == protocol::Suite::triple_des) {
+            if (des_count_ == 0) begin = run_neighbours(des_, begin, end, expanded, nullptr);
+            while (begin < end) {
                 begin = fill(des_waiting_, des_.lanes, des_count_, begin, end);
                 if (des_count_ == des_.lanes) run_des();
-            } else if (waiting_) {
-                std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
-                begin = fill(waiting, sm4_.lanes, waiting_count_[key.value()], begin, end);
-                if (waiting_count_[key.value()] == sm4_.lanes) {
-                    run(sm4_, waiting, sm4_.lanes, &task_.keys.expanded(key));
-                    waiting_count_[key.value()] = 0;
-                }
-            } else {
+            }
+        } else if (waiting_) {
+            std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
+            std::uint8_t& count = waiting_count_[key.value()];
+            if (count == 0) begin = run_neighbours(sm4_, begin, end, expanded, &expanded);
+            while (begin < end) {
+                begin = fill(waiting, sm4_.lanes, count, begin, end);
+                if (count != sm4_.lanes) continue;
+                run_listed(sm4_, waiting, sm4_.lanes, &expanded);
+                count = 0;
+            }
+        } else {
+            while (begin < end) {
                 begin = fill(mixed_, sm4_.lanes, mixed_count_, begin, end);
                 if (mixed_count_ == sm4_.lanes) run_mixed();
             }
@@ -168,7 +175,7 @@ private:
     }
 
     void run_des() {
-        run(des_, des_waiting_, des_count_, nullptr);
+        run_listed(des_, des_waiting_, des_count_, nullptr);
         des_count_ = 0;
     }
 
@@ -177,27 +184,45 @@ private:
         const bool alike = std::all_of(mixed_, mixed_ + mixed_count_, [&](std::uint32_t index) {
             return task_.key_of(index) == key;
         });
-        run(sm4_, mixed_, mixed_count_, alike ? &task_.keys.expanded(key) : nullptr);
+        run_listed(sm4_, mixed_, mixed_count_, alike ? &task_.keys.expanded(key) : nullptr);
         mixed_count_ = 0;
     }
 
+    /// As many whole vectors as lie between `begin` and `end`; answers the first record left over.
+    /// `key` is the issuer key of all of them, `shared` the same if the kernel wants it scheduled.
+    std::size_t run_neighbours(const LaneKernel& kernel, std::size_t begin, std::size_t end,
+                               const ExpandedIssuerKey& key, const ExpandedIssuerKey* shared) {
+        if (end - begin < kernel.lanes) return begin;
+        std::fill_n(masters_, kernel.lanes, key.master.data());
+        for (; end - begin >= kernel.lanes; begin += kernel.lanes) {
+            const std::uint8_t* record = task_.record(begin);
+            const std::size_t size = task_.shape.size;
+            for (std::size_t lane = 0; lane < kernel.lanes; ++lane, record += size) {
+                records_[lane] = record;
+            }
+            compute(kernel, shared);
+            if (task_.genuine != nullptr) {
+                for (std::size_t lane = 0; lane < kernel.lanes; lane += 32) {
+                    mark_neighbours(begin + lane, equal_lanes(lane, 32));
+                }
+            } else {
+                std::memcpy(task_.macs + begin, macs_, kernel.lanes * sizeof(Mac));
+            }
+        }
+        return begin;
+    }
+
     /// `shared` is the one issuer key of all these records, or null where each lane brings its own.
-    void run(const LaneKernel& kernel, const std::uint32_t* indexes, std::size_t count,
-             const ExpandedIssuerKey* shared) {
+    void run_listed(const LaneKernel& kernel, const std::uint32_t* indexes, std::size_t count,
+                    const ExpandedIssuerKey* shared) {
         for (std::size_t lane = 0; lane < kernel.lanes; ++lane) {
             const std::uint32_t index = indexes[lane < count ? lane : 0];
             records_[lane] = task_.record(index);
             if (!shared) masters_[lane] = task_.keys.expanded(task_.key_of(index)).master.data();
         }
-        kernel.compute({.has_process_seed = &task_.shape == &purchase_mac_shape,
-                        .records = records_,
-                        .masters = masters_,
-                        .round_keys = shared ? shared->round_keys.data() : nullptr,
-                        .affine_round_keys = shared ? shared->affine_round_keys.data() : nullptr,
-                        .scratch = scratch_.get(),
-                        .macs = macs_});
+        compute(kernel, shared);
         if (task_.genuine != nullptr) {
-            mark_genuine(indexes, count);
+            mark_listed(indexes, count);
         } else {
             for (std::size_t lane = 0; lane < count; ++lane) {
                 std::memcpy(task_.macs[indexes[lane]].data(), macs_[lane], sizeof(Mac));
@@ -205,30 +230,51 @@ private:
         }
     }
 
-    /// Lanes in the order of their records, as all but stragglers are, fill words of outcomes
-    /// whole.
-    void mark_genuine(const std::uint32_t* indexes, std::size_t count) {
+    void compute(const LaneKernel& kernel, const ExpandedIssuerKey* shared) {
+        kernel.compute({.has_process_seed = &task_.shape == &purchase_mac_shape,
+                        .records = records_,
+                        .masters = masters_,
+                        .round_keys = shared ? shared->round_keys.data() : nullptr,
+                        .affine_round_keys = shared ? shared->affine_round_keys.data() : nullptr,
+                        .scratch = scratch_.get(),
+                        .macs = macs_});
+    }
+
+    /// Lanes in the order of their records, as all but stragglers are, are marked together.
+    void mark_listed(const std::uint32_t* indexes, std::size_t count) {
         for (std::size_t lane = 0; lane < count;) {
             const std::uint32_t first = indexes[lane];
-            const std::size_t room = std::min<std::size_t>(64 - first % 64, count - lane);
-            std::uint64_t bits = 0;
-            std::size_t length = 0;
-            while (length < room && indexes[lane + length] == first + length) {
-                bits |= is_equal(lane + length) << length;
+            std::size_t length = 1;
+            while (length < 32 && lane + length < count &&
+                   indexes[lane + length] == first + length) {
                 ++length;
             }
-            task_.genuine[first / 64] |= bits << (first % 64);
+            mark_neighbours(first, equal_lanes(lane, length));
             lane += length;
         }
     }
 
-    /// 1 if the MAC of this lane is the one received. Not secret: it is the answer.
-    [[nodiscard]] std::uint64_t is_equal(std::size_t lane) const {
-        std::uint32_t computed = 0;
-        std::uint32_t received = 0;
-        std::memcpy(&computed, macs_[lane], sizeof computed);
-        std::memcpy(&received, records_[lane] + task_.shape.mac_offset, sizeof received);
-        return computed == received ? 1 : 0;
+    /// Outcomes of up to 32 records from `first` on. They may lie in two words.
+    void mark_neighbours(std::size_t first, std::uint64_t equal) {
+        const std::size_t shift = first % 64;
+        task_.genuine[first / 64] |= equal << shift;
+        const std::uint64_t rest = shift == 0 ? 0 : equal >> (64 - shift);
+        if (rest != 0) task_.genuine[first / 64 + 1] |= rest;
+    }
+
+    /// Bit i is set if the MAC of lane `first` + i is the one received. Not secret: it is the
+    /// answer.
+    [[nodiscard]] std::uint64_t equal_lanes(std::size_t first, std::size_t count) const {
+        const std::size_t offset = task_.shape.mac_offset;
+        std::uint64_t bits = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            std::uint32_t computed = 0;
+            std::uint32_t received = 0;
+            std::memcpy(&computed, macs_[first + i], sizeof computed);
+            std::memcpy(&received, records_[first + i] + offset, sizeof received);
+            bits |= std::uint64_t{computed == received} << i;
+        }
+        return bits;
     }
 
     struct FreeAligned {
