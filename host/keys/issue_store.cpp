@@ -35,6 +35,10 @@ constexpr std::array schema{sqlite::Migration{R"(
         sequence INTEGER PRIMARY KEY,
         line INTEGER NOT NULL UNIQUE REFERENCES line(id),
         entry TEXT NOT NULL);
+)"},
+                            sqlite::Migration{R"(
+    CREATE TABLE told(number INTEGER NOT NULL);
+    INSERT INTO told VALUES(0);
 )"}};
 
 constexpr const char* line_columns = "SELECT id, content, pin, state, chip FROM line ";
@@ -276,16 +280,28 @@ Result<IssueCounts> IssueStore::counts() {
 }
 
 Result<std::int64_t> IssueStore::registry(std::int64_t after,
-                                          const std::function<void(const std::string&)>& each) {
+                                          const std::function<void(const std::string&)>& each,
+                                          std::int64_t count_max) {
     ONECARD_TRY(select, plain(database_.prepare("SELECT sequence, entry FROM registry "
-                                                "WHERE sequence > ?1 ORDER BY sequence")));
-    ONECARD_CHECK(plain(select.bind_all(after)));
+                                                "WHERE sequence > ?1 ORDER BY sequence LIMIT ?2")));
+    ONECARD_CHECK(plain(select.bind_all(after, count_max)));
     for (;;) {
         ONECARD_TRY(row, plain(select.step()));
         if (!row) return after;
         after = select.integer(0);
         each(std::string{select.text(1)});
     }
+}
+
+Result<std::int64_t> IssueStore::told() {
+    ONECARD_TRY(select, plain(database_.prepare("SELECT number FROM told")));
+    ONECARD_TRY(row, plain(select.step()));
+    return row ? select.integer(0) : 0;
+}
+
+Result<void> IssueStore::set_told(std::int64_t number) {
+    ONECARD_TRY(update, plain(database_.prepare("UPDATE told SET number = ?1")));
+    return plain(update.run(number));
 }
 
 std::string registry_line(Mark mark, const IssuerPlace& place, const IssueOrder& order,

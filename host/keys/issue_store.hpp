@@ -2,6 +2,7 @@
 // Which line belongs to which chip, durably: no chip twice, no line twice. docs/keys.md, 5, I1-I4.
 // SQLite, synchronous=FULL, one writer.
 #include <functional>
+#include <limits>
 #include <optional>
 
 #include "host/keys/issuing.hpp"
@@ -56,9 +57,14 @@ public:
     [[nodiscard]] Result<void> release(ChipKind kind, const std::array<std::uint8_t, 10>& number);
 
     [[nodiscard]] Result<IssueCounts> counts();
-    /// Calls `each` with every registry line from `after` on, in order; answers the last number.
+    /// Calls `each` with at most `count_max` registry lines after number `after`, in order; answers
+    /// the last number.
     [[nodiscard]] Result<std::int64_t> registry(
-        std::int64_t after, const std::function<void(const std::string&)>& each);
+        std::int64_t after, const std::function<void(const std::string&)>& each,
+        std::int64_t count_max = std::numeric_limits<std::int64_t>::max());
+    /// The last registry line that the city's host has confirmed; 0: none.
+    [[nodiscard]] Result<std::int64_t> told();
+    [[nodiscard]] Result<void> set_told(std::int64_t number);
 
 private:
     explicit IssueStore(platform::sqlite::Database database) : database_{std::move(database)} {}

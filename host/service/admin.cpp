@@ -97,6 +97,21 @@ std::optional<protocol::DateTime> parse_date_time(std::string_view text) {
     return when ? std::optional{*when} : std::nullopt;
 }
 
+HttpResponse register_answer(store::Store& store, const City& city, std::string_view lines,
+                             RegisterSource source) {
+    const auto counts = import_register(store, city, lines, source);
+    if (!counts) {
+        const bool failed = counts.error().why == RegisterRefusal::store_failed;
+        return HttpResponse::refusal(failed ? 503 : 422, name(counts.error().why),
+                                     counts.error().detail);
+    }
+    return HttpResponse::json(200, json::serialize(json::object{{"operators", counts->operators},
+                                                                {"devices", counts->devices},
+                                                                {"sams", counts->sams},
+                                                                {"cards", counts->cards},
+                                                                {"unchanged", counts->unchanged}}));
+}
+
 struct Admin::Route {
     HttpMethod method;
     std::string_view path;
@@ -127,17 +142,7 @@ platform::HttpResponse Admin::handle(const Request& request) {
 }
 
 platform::HttpResponse Admin::register_lines(const Request& request) {
-    const auto counts = import_register(store_, city_, request.body);
-    if (!counts) {
-        const bool failed = counts.error().why == RegisterRefusal::store_failed;
-        return Response::refusal(failed ? 503 : 422, name(counts.error().why),
-                                 counts.error().detail);
-    }
-    return Response::json(200, json::serialize(json::object{{"operators", counts->operators},
-                                                            {"devices", counts->devices},
-                                                            {"sams", counts->sams},
-                                                            {"cards", counts->cards},
-                                                            {"unchanged", counts->unchanged}}));
+    return register_answer(store_, city_, request.body, RegisterSource::office);
 }
 
 platform::HttpResponse Admin::add_hot(const Request& request) {

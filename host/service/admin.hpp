@@ -2,6 +2,7 @@
 // What the city's own people ask of their host: register, hot list, days, reports. The command line
 // sends the same requests to a running host, or to one it opens itself. docs/host.md, 3.
 #include "host/service/city.hpp"
+#include "host/service/register.hpp"
 #include "host/store/store.hpp"
 #include "platform/clock.hpp"
 #include "platform/http.hpp"
@@ -13,6 +14,10 @@ namespace host {
 /// "20260105", "20260105103000".
 [[nodiscard]] std::optional<protocol::Date> parse_date(std::string_view text);
 [[nodiscard]] std::optional<protocol::DateTime> parse_date_time(std::string_view text);
+
+/// Imports the body's lines and says how many of which.
+[[nodiscard]] platform::HttpResponse register_answer(store::Store& store, const City& city,
+                                                     std::string_view lines, RegisterSource source);
 
 class Admin {
 public:

@@ -78,6 +78,7 @@ private:
     [[nodiscard]] Response unresolved(const Request& request);
     [[nodiscard]] Response peer_records(const Request& request);
     [[nodiscard]] Response peer_statement(const Request& request);
+    [[nodiscard]] Response register_issued(const Request& request);
     [[nodiscard]] Response admin(const Request& request);
     struct Route;
     [[nodiscard]] static const Route* find_route(const Request& request, bool& path_known);

@@ -98,7 +98,8 @@ std::expected<Line, Refused> card_line(const Fields& fields, const City& city) {
     return store::CardRow{protocol::CardNumber{number}, protocol::IssuerId{issuer}, {}};
 }
 
-std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line, const City& city) {
+std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line, const City& city,
+                                        RegisterSource source) {
     boost::system::error_code error;
     const json::value value = json::parse(text, error);
     if (error || !value.is_object()) {
@@ -107,16 +108,18 @@ std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line,
     }
     const Fields fields{value.get_object(), line};
     ONECARD_CHECK(fields.check(city));
-    if (fields.text("kind") == "operator") return operator_line(fields);
     if (fields.text("kind") == "sam") return sam_line(fields);
     if (fields.text("kind") == "card") return card_line(fields, city);
+    if (source == RegisterSource::issuer) return fields.wrong("kind", "sam or card");
+    if (fields.text("kind") == "operator") return operator_line(fields);
     if (fields.text("role") == "terminal") return device_line(fields);
     return fields.wrong("kind", "operator, sam or card (or role: terminal)");
 }
 
-std::expected<std::vector<Line>, Refused> parse_all(std::string_view text, const City& city) {
+std::expected<std::vector<Line>, Refused> parse_all(std::string_view text, const City& city,
+                                                    RegisterSource source) {
     std::vector<Line> out;
-    if (auto whole = parse_line(text, 1, city);
+    if (auto whole = parse_line(text, 1, city, source);
         whole || whole.error().why != RegisterRefusal::line_malformed) {
         if (!whole) return std::unexpected{whole.error()};
         out.push_back(std::move(*whole));
@@ -129,7 +132,7 @@ std::expected<std::vector<Line>, Refused> parse_all(std::string_view text, const
         const std::string_view line = text.substr(0, end);
         text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
         if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-        ONECARD_TRY(row, parse_line(line, number, city));
+        ONECARD_TRY(row, parse_line(line, number, city, source));
         out.push_back(std::move(row));
     }
     return out;
@@ -179,8 +182,9 @@ const char* name(RegisterRefusal refusal) {
 
 std::expected<RegisterCounts, RegisterFailure> import_register(store::Store& store,
                                                                const City& city,
-                                                               std::string_view text) {
-    ONECARD_TRY(lines, parse_all(text, city));
+                                                               std::string_view text,
+                                                               RegisterSource source) {
+    ONECARD_TRY(lines, parse_all(text, city, source));
     return store::decide_in_transaction<RegisterCounts, Refused>(
         store, RegisterRefusal::store_failed,
         [&]() -> std::expected<RegisterCounts, RegisterFailure> {

@@ -27,9 +27,12 @@ struct RegisterCounts {
     std::size_t unchanged = 0;  ///< cards that were there
 };
 
+/// Who may bring which lines: the city's own office all of them, its issuer cards and SAMs.
+enum class RegisterSource : std::uint8_t { office, issuer };
+
 /// One object, or one per line. All or nothing. Importing the same lines again changes nothing.
-[[nodiscard]] std::expected<RegisterCounts, RegisterFailure> import_register(store::Store& store,
-                                                                             const City& city,
-                                                                             std::string_view text);
+[[nodiscard]] std::expected<RegisterCounts, RegisterFailure> import_register(
+    store::Store& store, const City& city, std::string_view text,
+    RegisterSource source = RegisterSource::office);
 
 }  // namespace host

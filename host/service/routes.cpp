@@ -17,7 +17,7 @@ using platform::HttpRequest;
 using platform::HttpResponse;
 using platform::PeerRole;
 
-enum class Door : std::uint8_t { terminal, peer, own_city };
+enum class Door : std::uint8_t { terminal, peer, issuer, own_city };
 
 HttpResponse store_failed(const store::StoreFailure& failure) {
     return HttpResponse::refusal(503, "store_failed",
@@ -122,6 +122,7 @@ const Host::Route* Host::find_route(const Request& request, bool& path_known) {
         Route{HttpMethod::get, "/v1/unresolved", Door::terminal, &Host::unresolved},
         Route{HttpMethod::post, "/v1/peer/records", Door::peer, &Host::peer_records},
         Route{HttpMethod::post, "/v1/peer/statements", Door::peer, &Host::peer_statement},
+        Route{HttpMethod::post, "/v1/register", Door::issuer, &Host::register_issued},
         Route{HttpMethod::get, "/v1/admin/", Door::own_city, &Host::admin},
         Route{HttpMethod::post, "/v1/admin/", Door::own_city, &Host::admin},
     };
@@ -145,6 +146,8 @@ bool Host::allowed(const Route& route, const platform::PeerIdentity& who) const 
             const auto from = city_of(who);
             return who.role == PeerRole::city_host && from && city_.peer(*from) != nullptr;
         }
+        case Door::issuer:
+            return who.role == PeerRole::issuer && city_of(who) == city_.code && our_authority;
         // The city's own host certificate: whoever holds it also holds the store.
         case Door::own_city:
             return who.role == PeerRole::city_host && city_of(who) == city_.code && our_authority;
@@ -285,6 +288,11 @@ platform::HttpResponse Host::peer_statement(const Request& request) {
     store::FileBytes out{static_cast<std::uint8_t>(answer->agree ? 1 : 0)};
     out.insert(out.end(), answer->ours.begin(), answer->ours.end());
     return Response::bytes(200, out);
+}
+
+// The issuing service tells us of cards and SAMs as soon as they exist.
+platform::HttpResponse Host::register_issued(const Request& request) {
+    return register_answer(store_, city_, request.body, RegisterSource::issuer);
 }
 
 platform::HttpResponse Host::admin(const Request& request) {

@@ -4,6 +4,7 @@
 #include "crypto/core/sm3.hpp"
 #include "host/batches/batch_file.hpp"
 #include "host/batches/receive.hpp"
+#include "platform/mask.hpp"
 #include "tests/host/support/town.hpp"
 
 // docs/batch_file.md, 3: refusals in their order. docs/online_messages.md: statuses and names.
@@ -134,6 +135,21 @@ TEST_CASE("batch: the same file again gets the same receipt, other content id_re
     CHECK(scene.town.balance("payable:operator/0000000000003101") == 200);
 }
 
+TEST_CASE("batch: the receipt names SM3 over every byte, the signature included") {
+    Scene scene;
+    const File file = scene.gate.batch(scene.one(), 1);
+    CHECK(scene.post(file).body ==
+          fmt::format(R"({{"receipt":"stored","device":"{}","sequence":1,"records":1,)"
+                      R"("digest":"{}"}})",
+                      platform::to_hex(scene.gate.id.value()),
+                      platform::to_hex(crypto::sm3(file))));
+    // The same content under a new signature is another file: the first one is what is kept.
+    File again = file;
+    scene.gate.sign(again);
+    REQUIRE(again != file);
+    check_refused(scene.post(again), 409, "id_reused");
+}
+
 TEST_CASE("batch: a receipt is durable before anything is verified") {
     const auto path = std::filesystem::temp_directory_path() / "onecard_batch_test.db";
     std::filesystem::remove(path);
@@ -249,6 +265,30 @@ TEST_CASE("hot list: wrong entries are refused by field") {
             scene.town.admin(platform::HttpMethod::post, "/v1/admin/hot-list/entries", body), 400,
             "body_malformed");
     }
+}
+
+TEST_CASE("register: the issuer tells of its cards, and of nothing else") {
+    Scene scene;
+    platform::HttpRequest request;
+    request.method = platform::HttpMethod::post;
+    request.target = "/v1/register";
+    request.identity = {platform::PeerRole::issuer, "3100", "issuing", "3100"};
+    const std::string card = R"({"kind":"card","mark":"rehearsal","number":"00310480000000000042",)"
+                             R"("issuer":"3100000000000000","city":"3100"})";
+    request.body = card;
+    CHECK(scene.town.host->handle(request).body.find("\"cards\":1") != std::string::npos);
+    CHECK(scene.town.host->handle(request).body.find("\"unchanged\":1") != std::string::npos);
+    for (const char* line :
+         {R"({"kind":"operator","mark":"rehearsal","city":"3100","operator":"0000000000000001"})",
+          R"({"role":"terminal","mark":"rehearsal","city":"3100"})"}) {
+        request.body = card + "\n" + line;
+        check_refused(scene.town.host->handle(request), 422, "line_malformed");
+    }
+    request.body = card;
+    request.identity.organisation = "3200";
+    check_refused(scene.town.host->handle(request), 403, "role_not_allowed");
+    request.identity = scene.gate.identity();
+    check_refused(scene.town.host->handle(request), 403, "role_not_allowed");
 }
 
 TEST_CASE("register: lines of another mark, city or shape are refused, and nothing is kept") {

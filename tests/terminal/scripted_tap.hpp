@@ -11,12 +11,12 @@
 
 namespace tests {
 
-struct Exchange {
+struct ScriptedExchange {
     enum class Kind : std::uint8_t { card, sam, record } kind;
     std::string command;
     std::string answer;
 };
-using Script = std::vector<Exchange>;
+using Script = std::vector<ScriptedExchange>;
 
 inline Script load_script(const std::string& file) {
     std::ifstream in{std::string{ONECARD_TEST_DATA} + "/terminal/" + file};
@@ -26,11 +26,11 @@ inline Script load_script(const std::string& file) {
         if (line.empty() || line[0] == '#') continue;
         std::istringstream words{line};
         std::string kind;
-        Exchange exchange{};
+        ScriptedExchange exchange{};
         words >> kind >> exchange.command >> exchange.answer;
-        exchange.kind = kind == "card"  ? Exchange::Kind::card
-                        : kind == "sam" ? Exchange::Kind::sam
-                                        : Exchange::Kind::record;
+        exchange.kind = kind == "card"  ? ScriptedExchange::Kind::card
+                        : kind == "sam" ? ScriptedExchange::Kind::sam
+                                        : ScriptedExchange::Kind::record;
         script.push_back(exchange);
     }
     REQUIRE_FALSE(script.empty());
@@ -138,15 +138,15 @@ inline Played play(const TapWorld& world, const Script& script, std::size_t cut 
     terminal::Step step = tap.begin();
     while (!std::holds_alternative<terminal::Finished>(step)) {
         REQUIRE_MESSAGE(line < script.size(), "a step after the end of the script");
-        const Exchange& expected = script[line++];
+        const ScriptedExchange& expected = script[line++];
         if (const auto* record = std::get_if<terminal::Record>(&step)) {
-            CHECK(expected.kind == Exchange::Kind::record);
+            CHECK(expected.kind == ScriptedExchange::Kind::record);
             played.recorded.push_back(*record);
             step = tap.on_recorded();
             continue;
         }
         const auto& send = std::get<terminal::Send>(step);
-        CHECK((send.to == terminal::Party::sam) == (expected.kind == Exchange::Kind::sam));
+        CHECK((send.to == terminal::Party::sam) == (expected.kind == ScriptedExchange::Kind::sam));
         CHECK(to_hex(send.command) == expected.command);
         played.debits += send.command.bytes()[1] == 0x54 ? 1U : 0U;
         step =

@@ -5,9 +5,9 @@ using protocol::RecordKind;
 using terminal::Finished;
 using terminal::GateMode;
 using terminal::Refusal;
-using tests::Exchange;
 using tests::play;
 using tests::Script;
+using tests::ScriptedExchange;
 using tests::TapWorld;
 
 namespace {
@@ -102,7 +102,7 @@ TEST_CASE("tap: malformed answers are a refusal by name, after DEBIT an unresolv
         const TapWorld world{mode};
         const Script script = tests::load_script(file);
         for (std::size_t line = 0; line < script.size(); ++line) {
-            if (script[line].kind == Exchange::Kind::record) continue;
+            if (script[line].kind == ScriptedExchange::Kind::record) continue;
             for (const std::string& answer :
                  {std::string{"9000"}, std::string{"FF9000"}, std::string{"90"}, std::string{},
                   std::string(2 * 254, '0') + "9000"}) {
@@ -274,18 +274,19 @@ terminal::BatchRecord torn_entry() {
     entry.when = tests::date_time("20261123082900");
     return entry;
 }
-Script with_recovery(std::initializer_list<Exchange> recovery) {
+Script with_recovery(std::initializer_list<ScriptedExchange> recovery) {
     Script script = tests::load_script("single.tap");
     script.insert(script.begin() + after_select, recovery);
     return script;
 }
-const Exchange proof{Exchange::Kind::card, "805A000902000508", "05060708010203049000"};
-const Exchange no_proof{Exchange::Kind::card, "805A000902000508", "9406"};
-Exchange log(const std::string& answer) {
-    return {Exchange::Kind::card, "00B201C417", answer};
+const ScriptedExchange proof{ScriptedExchange::Kind::card, "805A000902000508",
+                             "05060708010203049000"};
+const ScriptedExchange no_proof{ScriptedExchange::Kind::card, "805A000902000508", "9406"};
+ScriptedExchange log(const std::string& answer) {
+    return {ScriptedExchange::Kind::card, "00B201C417", answer};
 }
-Exchange probe(const std::string& counter) {
-    return {Exchange::Kind::card, "805003020B01000000003100000000010F",
+ScriptedExchange probe(const std::string& counter) {
+    return {ScriptedExchange::Kind::card, "805003020B01000000003100000000010F",
             "00000320" + counter + "0000000104556677889000"};
 }
 const std::string our_log = "0006000000000000C809310000000001202611230829009000";
@@ -352,14 +353,14 @@ TEST_CASE("tap: a card that leaves or refuses during recovery settles nothing") 
     const auto left = play(world, with_recovery({proof, log(our_log)}), 1);
     CHECK(left.result.refusal == Refusal::card_gone);
     CHECK(left.result.resolutions.empty());
-    const Exchange refused{Exchange::Kind::card, "805A000902000508", "6985"};
+    const ScriptedExchange refused{ScriptedExchange::Kind::card, "805A000902000508", "6985"};
     const auto other = play(world, with_recovery({refused}));
     CHECK(other.result.open);
     CHECK(other.recorded.at(0).resolutions.empty());
-    const auto unprobed =
-        play(world,
-             with_recovery(
-                 {no_proof, {Exchange::Kind::card, "805003020B01000000003100000000010F", "6985"}}));
+    const auto unprobed = play(
+        world, with_recovery(
+                   {no_proof,
+                    {ScriptedExchange::Kind::card, "805003020B01000000003100000000010F", "6985"}}));
     CHECK(unprobed.recorded.at(0).resolutions.empty());
 }
 

@@ -1,5 +1,6 @@
 #include <fstream>
 #include <iostream>
+#include <mutex>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
@@ -9,7 +10,9 @@
 #include "host/keys/issuing_service.hpp"
 #include "host/keys/program/commands.hpp"
 #include "host/keys/program/context.hpp"
+#include "host/keys/program/host_feed.hpp"
 #include "platform/files.hpp"
+#include "platform/http_client.hpp"
 #include "platform/http_server.hpp"
 #include "platform/log.hpp"
 #include "platform/mask.hpp"
@@ -28,6 +31,8 @@ struct IssuingOptions {
     std::filesystem::path registry;
     std::string address = "127.0.0.1";
     std::uint16_t port = 8444;
+    std::string host_address;
+    std::uint16_t host_port = 8443;
     std::string kind = "card";
     std::string number;
     platform::PassphraseSource passphrase{.descriptor = {},
@@ -105,7 +110,7 @@ Result<void> run_release(const IssuingOptions& options) {
 }
 
 Result<platform::TlsContext> tls_context(const IssuingOptions& options, const KeyStore& store,
-                                         crypto::Random& random) {
+                                         platform::TlsContext::Side side, crypto::Random& random) {
     platform::TlsMaterial material;
     ONECARD_TRY(key, reveal_tls(store, crypto::keys::tls_identity()));
     material.private_key = std::move(key);
@@ -113,7 +118,7 @@ Result<platform::TlsContext> tls_context(const IssuingOptions& options, const Ke
     material.certificate_pem = std::move(certificate);
     ONECARD_TRY(root, read_text(options.deployment / root_file, small_file_max));
     material.trusted_pem = std::move(root);
-    auto context = platform::TlsContext::make(platform::TlsContext::Side::server, material, random);
+    auto context = platform::TlsContext::make(side, material, random);
     if (!context) {
         return refuse(RefusalKind::certificate_refused, options.deployment.string() + ": " +
                                                             platform::name(context.error()) + ": " +
@@ -158,6 +163,21 @@ private:
     std::int64_t last_ = 0;
 };
 
+/// To the city's own host, when --host names it.
+Result<std::unique_ptr<platform::HttpChannel>> channel_to_host(const IssuingOptions& options,
+                                                               const KeyStore& store, CityCode city,
+                                                               crypto::Random& random) {
+    if (options.host_address.empty()) return nullptr;
+    ONECARD_TRY(context, tls_context(options, store, platform::TlsContext::Side::client, random));
+    platform::HttpClientOptions client;
+    client.host = options.host_address;
+    client.port = options.host_port;
+    client.peer_organisation = city_digits(city);
+    client.connect_timeout = std::chrono::milliseconds{2000};
+    client.call_timeout = std::chrono::milliseconds{5000};
+    return std::make_unique<platform::HttpClient>(std::move(client), context);
+}
+
 void log_issuing(const IssuingEvent& event) {
     const bool issued = event.kind == IssuingEvent::Kind::issued;
     platform::log(issued ? platform::LogLevel::info : platform::LogLevel::warning,
@@ -174,16 +194,21 @@ Result<void> run_serve(const IssuingOptions& options) {
     if (mark_of(*store) != deployment.mark) {
         return refuse(RefusalKind::mark_mismatch, "the key store and deployment.json disagree");
     }
-    ONECARD_TRY(context, tls_context(options, *store, random));
+    ONECARD_TRY(context, tls_context(options, *store, platform::TlsContext::Side::server, random));
+    ONECARD_TRY(channel, channel_to_host(options, *store, deployment.city, random));
     ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
     ONECARD_TRY(registry, RegistryFile::open(state, options.registry));
+    HostFeed feed{state, std::move(channel)};
+    std::mutex one_at_a_time;  // the server's thread and this one
     IssuingService service{*store,
                            state,
                            {deployment.city, deployment.issuer},
                            random,
                            [&](const IssuingEvent& event) {
                                log_issuing(event);
-                               if (event.kind == IssuingEvent::Kind::issued) registry.update();
+                               if (event.kind != IssuingEvent::Kind::issued) return;
+                               registry.update();
+                               feed.send();  // before the desk hears "done" and loads the card
                            }};
     platform::HttpServerOptions server_options;
     server_options.address = options.address;
@@ -191,7 +216,11 @@ Result<void> run_serve(const IssuingOptions& options) {
     server_options.limits.body_size_max = 1024 * 1024;
     const auto server = platform::HttpServer::start(
         server_options, context,
-        [&](const platform::HttpRequest& request) { return service.handle(request); }, log_door);
+        [&](const platform::HttpRequest& request) {
+            const std::scoped_lock lock{one_at_a_time};
+            return service.handle(request);
+        },
+        log_door);
     if (!server) {
         return refuse(RefusalKind::file_failed, std::string{platform::name(server.error().error)} +
                                                     ": " + server.error().detail);
@@ -201,7 +230,10 @@ Result<void> run_serve(const IssuingOptions& options) {
                       word(deployment.mark), options.address, (*server)->port()),
           boost::json::serialize(boost::json::object{{"listening", (*server)->port()},
                                                      {"mark", word(deployment.mark)}}));
-    stop.wait();
+    do {
+        const std::scoped_lock lock{one_at_a_time};
+        feed.send();
+    } while (!stop.wait_for(std::chrono::seconds{1}));
     (*server)->stop();
     return {};
 }
@@ -248,6 +280,9 @@ void add_issuing_commands(CLI::App& app, Run& run) {
     serve->add_option("--listen", options->address, "Address");
     serve->add_option("--port", options->port, "Port; 0: the system chooses, the output tells");
     serve->add_option("--registry", options->registry, "Keep this registry file up to date");
+    serve->add_option("--host", options->host_address,
+                      "Address of the city's host: it is told of each card and SAM at once");
+    serve->add_option("--host-port", options->host_port, "Its port");
     platform::add_passphrase_options(*serve, options->passphrase);
 }
 
