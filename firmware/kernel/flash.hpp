@@ -43,6 +43,13 @@ static_assert(page_count_max * units_per_page <= 0x8000, "a location fits 15 bit
 
 using FlashUnit = std::array<std::uint8_t, flash_model::unit_size>;
 
+/// Rule 3, as far as the content shows it: an erased unit takes anything, every unit takes zero.
+[[nodiscard]] constexpr bool may_program(const FlashUnit& old, const FlashUnit& unit) {
+    const auto is_erased = [](std::uint8_t byte) { return byte == flash_model::erased_byte; };
+    const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+    return std::ranges::all_of(old, is_erased) || std::ranges::all_of(unit, is_zero);
+}
+
 /// A board's non-volatile memory. `address` counts bytes from its start. Every call is in range
 /// and, for `program`, aligned: the store guarantees it, a board may assert it.
 class Flash {

@@ -16,7 +16,7 @@ constexpr Protection plain = Protection::none;
 constexpr KeyUsage no_key{};
 
 // clang-format off: one command, one line.
-constexpr std::array commands_known{
+constexpr Command commands_known[] = {  // not a deduced std::array: GCC 12 puts that into RAM
     //      cla   ins   protection where     needs             MAC key                     contin. urgency   answer handler
     Command{0x00, 0x20, plain,  anywhere, active_directory, no_key,                      false, ordinary, 0,  commands::verify_pin},
     Command{0x00, 0x82, plain,  anywhere, nothing,          no_key,                      false, ordinary, 0,  commands::external_authenticate},
@@ -56,7 +56,7 @@ constexpr int cla_ins(const Command& command) {
     return command.cla << 8 | command.ins;
 }
 static_assert(std::ranges::adjacent_find(commands_known, std::ranges::greater_equal{}, cla_ins) ==
-                  commands_known.end(),
+                  std::end(commands_known),
               "commands are sorted and unique");
 
 }  // namespace

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the named groups that are missing, and unpacks the virtual reader's
 # driver without installing it: the package would make the system's own pcscd listen on the network.
+# For the card's image (group test) it also unpacks the source of Debian's mbedTLS into build/downloads.
+# $ONECARD_DEBIAN_MIRROR: where Debian's source packages are, if not http://deb.debian.org/debian.
 #
 # Usage: platform/scripts/prepare.sh GROUP...      groups: build run test (packages.txt)
 set -euo pipefail
@@ -55,6 +57,39 @@ unpack_reader_driver() {
     rm -rf "$cache/vpcd.unpack"
 }
 
+# The card's image compiles mbedTLS from the same Debian package's source as the host's library. The build fetches nothing.
+unpack_mbedtls() {
+    local version=2.28.3-1 tree="$cache/mbedtls-2.28.3" work="$cache/mbedtls.unpack" apt
+    local hash=a8bf91b5ffb40654efb0ebe0c962ac1e87b8eed5e104880982eaa70dd4bb33e3 # of the .dsc, which has the others'
+    [ ! -s "$tree/library/des.c" ] || return 0
+    say "Fetching the source of mbedTLS $version (Debian source package)"
+    rm -rf "$work" "$tree"
+    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+        "${ONECARD_DEBIAN_MIRROR:-http://deb.debian.org/debian} bookworm main" >"$work/source.list"
+    # A list of its own: the system's configuration of apt stays as it is.
+    apt=(apt-get -qq -o "Dir::Etc::SourceList=$work/source.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache" -o APT::Sandbox::User=)
+    if ! { "${apt[@]}" update && (cd "$work" && "${apt[@]}" source --download-only "mbedtls=$version"); } >"$cache/mbedtls.log" 2>&1
+    then
+        tail -n 5 "$cache/mbedtls.log" >&2
+        say "The source of mbedTLS $version could not be fetched; name a mirror that has it in ONECARD_DEBIAN_MIRROR"
+        exit 1
+    fi
+    if ! echo "$hash  $work/mbedtls_$version.dsc" | sha256sum --check --quiet >&2; then
+        say "mbedtls_$version.dsc is not the file that this project was built with; nothing was unpacked"
+        exit 1
+    fi
+    dpkg-source --extract "$work/mbedtls_$version.dsc" "$work/tree" >>"$cache/mbedtls.log" 2>&1 || {
+        tail -n 5 "$cache/mbedtls.log" >&2
+        say "dpkg-source refused the source of mbedTLS; the whole log is $cache/mbedtls.log"
+        exit 1
+    }
+    mv "$work/tree" "$tree"
+    rm -rf "$work"
+}
+
 mkdir -p "$cache"
 install_missing "$@"
 case " $* " in *" run "*) unpack_reader_driver ;; esac
+case " $* " in *" test "*) unpack_mbedtls ;; esac
