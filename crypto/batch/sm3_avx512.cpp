@@ -1,4 +1,7 @@
 // SM3, sixteen messages in the lanes of each vector: AVX-512 (F, BW). GB/T 32905-2016.
+//
+// A step waits for the one before it, so one set of sixteen leaves half of the processor idle.
+// Where there are more messages, two sets take their steps in turn: `sets` is 1 or 2 below.
 #include <immintrin.h>
 
 #include "crypto/batch/kernels.hpp"
@@ -57,40 +60,58 @@ struct LaneWords {
 };
 struct SameWords {
     const std::uint32_t* words;
+    const std::uint32_t* sums;
     ALWAYS_INLINE V at(unsigned j) const { return fill(words[j]); }
-    ALWAYS_INLINE V sum(unsigned j) const { return fill(words[j] ^ words[j + 4]); }
+    ALWAYS_INLINE V sum(unsigned j) const { return fill(sums[j]); }
 };
 
 /// One step of 5.3.3; the registers are renamed by the caller instead of moved.
 template <bool early, class Words>
 ALWAYS_INLINE void step(V a, V& b, V c, V& d, V e, V& f, V g, V& h, const Words& w, unsigned j) {
+    // Sums are ordered so that what the step before made comes last.
     const V a12 = rotate<12>(a);
-    const V ss1 = rotate<7>(add(add(a12, e), fill(round_constants.word[j])));
+    const V ss1 = rotate<7>(add(a12, add(e, fill(round_constants.word[j]))));
     const V ss2 = xor2(ss1, a12);
     const V ff = early ? xor3(a, b, c) : _mm512_ternarylogic_epi32(a, b, c, 0xE8);  // majority
     const V gg = early ? xor3(e, f, g) : _mm512_ternarylogic_epi32(e, f, g, 0xCA);  // choice
-    d = add(add(ff, d), add(ss2, w.sum(j)));
-    const V tt2 = add(add(gg, h), add(ss1, w.at(j)));
+    d = add(add(ff, add(d, w.sum(j))), ss2);
+    const V tt2 = add(add(gg, add(h, w.at(j))), ss1);
     b = rotate<9>(b);
     f = rotate<19>(f);
     h = xor3(tt2, rotate<9>(tt2), rotate<17>(tt2));  // P0
 }
 
-template <bool early, class Words>
-ALWAYS_INLINE void four_steps(V (&s)[8], const Words& w, unsigned j) {
-    step<early>(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], w, j);
-    step<early>(s[3], s[0], s[1], s[2], s[7], s[4], s[5], s[6], w, j + 1);
-    step<early>(s[2], s[3], s[0], s[1], s[6], s[7], s[4], s[5], w, j + 2);
-    step<early>(s[1], s[2], s[3], s[0], s[5], s[6], s[7], s[4], w, j + 3);
+template <unsigned sets>
+using States = V[sets][8];
+
+/// Registers a .. h of every set are s[set][place[0]] .. s[set][place[7]].
+template <bool early, unsigned sets, class Words>
+ALWAYS_INLINE void steps(States<sets>& s, const unsigned (&place)[8], const Words (&w)[sets],
+                         unsigned j) {
+    UNROLL for (unsigned set = 0; set < sets; ++set) {
+        V(&r)[8] = s[set];
+        step<early>(r[place[0]], r[place[1]], r[place[2]], r[place[3]], r[place[4]], r[place[5]],
+                    r[place[6]], r[place[7]], w[set], j);
+    }
 }
 
-template <class Words>
-ALWAYS_INLINE void compress(V (&state)[8], const Words& w) {
-    V s[8];
-    UNROLL for (unsigned i = 0; i < 8; ++i) s[i] = state[i];
+template <bool early, unsigned sets, class Words>
+ALWAYS_INLINE void four_steps(States<sets>& s, const Words (&w)[sets], unsigned j) {
+    steps<early>(s, {0, 1, 2, 3, 4, 5, 6, 7}, w, j);
+    steps<early>(s, {3, 0, 1, 2, 7, 4, 5, 6}, w, j + 1);
+    steps<early>(s, {2, 3, 0, 1, 6, 7, 4, 5}, w, j + 2);
+    steps<early>(s, {1, 2, 3, 0, 5, 6, 7, 4}, w, j + 3);
+}
+
+template <unsigned sets, class Words>
+ALWAYS_INLINE void compress(States<sets>& state, const Words (&w)[sets]) {
+    States<sets> s;
+    UNROLL for (unsigned i = 0; i < 8 * sets; ++i) s[i / 8][i % 8] = state[i / 8][i % 8];
     for (unsigned j = 0; j < 16; j += 4) four_steps<true>(s, w, j);
     for (unsigned j = 16; j < 64; j += 4) four_steps<false>(s, w, j);
-    UNROLL for (unsigned i = 0; i < 8; ++i) state[i] = xor2(state[i], s[i]);
+    UNROLL for (unsigned i = 0; i < 8 * sets; ++i) {
+        state[i / 8][i % 8] = xor2(state[i / 8][i % 8], s[i / 8][i % 8]);
+    }
 }
 
 /// 16 rows of 16 words become 16 vectors, one word of every row in each.
@@ -132,8 +153,8 @@ ALWAYS_INLINE V expand(V w16, V w9, V w3, V w13, V w6) {  // 5.3.2, P1
     return xor3(xor3(x, rotate<15>(x), rotate<23>(x)), rotate<7>(w13), w6);
 }
 
-NOINLINE void compress_lanes(V (&state)[8], const std::uint8_t* const (&blocks)[lanes]) {
-    V w[word_count];
+/// Sixteen blocks, expanded. 5.3.2.
+NOINLINE void expand_lanes(V (&w)[word_count], const std::uint8_t* const* blocks) {
     V r[16];
     UNROLL for (unsigned i = 0; i < 16; ++i) r[i] = _mm512_loadu_si512(blocks[i]);
     transpose(r);
@@ -141,13 +162,25 @@ NOINLINE void compress_lanes(V (&state)[8], const std::uint8_t* const (&blocks)[
     UNROLL for (unsigned j = 16; j < word_count; ++j) {
         w[j] = expand(w[j - 16], w[j - 9], w[j - 3], w[j - 13], w[j - 6]);
     }
-    compress(state, LaneWords{w});
+}
+
+template <unsigned sets>
+NOINLINE void compress_lanes(States<sets>& state,
+                             const std::uint8_t* const (&blocks)[sets * lanes]) {
+    V w[sets][word_count];
+    LaneWords words[sets];
+    UNROLL for (unsigned set = 0; set < sets; ++set) {
+        expand_lanes(w[set], blocks + set * lanes);
+        words[set].words = w[set];
+    }
+    compress(state, words);
 }
 
 /// The block that holds nothing but padding, after a message of whole blocks: 5.2.
 struct PaddingBlock {
     std::size_t size = ~std::size_t{0};  ///< of the message, in bytes
     std::uint32_t words[word_count];
+    std::uint32_t sums[64];  ///< words j and j + 4
 };
 
 void make_padding_block(PaddingBlock& block, std::size_t size) {
@@ -162,10 +195,14 @@ void make_padding_block(PaddingBlock& block, std::size_t size) {
         const std::uint32_t x = w[j - 16] ^ w[j - 9] ^ rotate_left(w[j - 3], 15);
         w[j] = x ^ rotate_left(x, 15) ^ rotate_left(x, 23) ^ rotate_left(w[j - 13], 7) ^ w[j - 6];
     }
+    for (unsigned j = 0; j < 64; ++j) block.sums[j] = w[j] ^ w[j + 4];
 }
 
-NOINLINE void compress_padding(V (&state)[8], const PaddingBlock& block) {
-    compress(state, SameWords{block.words});
+template <unsigned sets>
+NOINLINE void compress_padding(States<sets>& state, const PaddingBlock& block) {
+    SameWords words[sets];
+    UNROLL for (SameWords& each : words) each = {block.words, block.sums};
+    compress(state, words);
 }
 
 std::size_t block_count(std::size_t size) {
@@ -189,29 +226,32 @@ void make_tail(const std::uint8_t* message, std::size_t size, std::size_t index,
     }
 }
 
+template <unsigned sets>
 struct Group {
-    const std::uint8_t* messages[lanes];
-    std::size_t sizes[lanes];
+    const std::uint8_t* messages[sets * lanes];
+    std::size_t sizes[sets * lanes];
     std::size_t most_blocks = 0;
     bool same_size = true;
 };
 
 /// One block of every lane; a lane that has ended computes what nobody reads.
-void next_block(V (&state)[8], const Group& group, std::size_t index, PaddingBlock& padding) {
+template <unsigned sets>
+void next_block(States<sets>& state, const Group<sets>& group, std::size_t index,
+                PaddingBlock& padding) {
     if (group.same_size && group.sizes[0] == index * block_size) {
         make_padding_block(padding, group.sizes[0]);
-        compress_padding(state, padding);
+        compress_padding<sets>(state, padding);
         return;
     }
-    std::uint8_t tails[lanes][block_size];
-    const std::uint8_t* blocks[lanes];
-    for (unsigned i = 0; i < lanes; ++i) {
+    std::uint8_t tails[sets * lanes][block_size];
+    const std::uint8_t* blocks[sets * lanes];
+    for (unsigned i = 0; i < sets * lanes; ++i) {
         blocks[i] = group.messages[i] + index * block_size;
         if (index * block_size + block_size <= group.sizes[i]) continue;
         make_tail(group.messages[i], group.sizes[i], index, tails[i]);
         blocks[i] = tails[i];
     }
-    compress_lanes(state, blocks);
+    compress_lanes<sets>(state, blocks);
 }
 
 void write_digests(const V (&state)[8], std::uint8_t (*digests)[32], unsigned count) {
@@ -224,21 +264,53 @@ void write_digests(const V (&state)[8], std::uint8_t (*digests)[32], unsigned co
     }
 }
 
-void digest_group(const Group& group, std::uint8_t (*digests)[32], unsigned count,
-                  PaddingBlock& padding) {
-    V state[8];
-    V done[8];
-    for (unsigned i = 0; i < 8; ++i) state[i] = done[i] = fill(initial_value[i]);
-    for (std::size_t index = 0; index < group.most_blocks; ++index) {
-        next_block(state, group, index, padding);
-        __mmask16 ended = 0;
-        for (unsigned i = 0; i < lanes; ++i) {
-            const unsigned ends = index + 1 == block_count(group.sizes[i]) ? 1 : 0;
-            ended = static_cast<__mmask16>(ended | ends << i);
-        }
-        for (unsigned i = 0; i < 8; ++i) done[i] = _mm512_mask_mov_epi32(done[i], ended, state[i]);
+/// Keeps the states of the lanes whose message ends with block `index`.
+void keep_ended(V (&done)[8], const V (&state)[8], const std::size_t* sizes, std::size_t index) {
+    __mmask16 ended = 0;
+    for (unsigned i = 0; i < lanes; ++i) {
+        const unsigned ends = index + 1 == block_count(sizes[i]) ? 1 : 0;
+        ended = static_cast<__mmask16>(ended | ends << i);
     }
-    write_digests(done, digests, count);
+    UNROLL for (unsigned i = 0; i < 8; ++i) {
+        done[i] = _mm512_mask_mov_epi32(done[i], ended, state[i]);
+    }
+}
+
+template <unsigned sets>
+void digest_group(const Group<sets>& group, std::uint8_t (*digests)[32], unsigned count,
+                  PaddingBlock& padding) {
+    States<sets> state;
+    States<sets> done;
+    for (unsigned i = 0; i < 8 * sets; ++i) {
+        state[i / 8][i % 8] = done[i / 8][i % 8] = fill(initial_value[i % 8]);
+    }
+    for (std::size_t index = 0; index < group.most_blocks; ++index) {
+        next_block<sets>(state, group, index, padding);
+        if (group.same_size && index + 1 != group.most_blocks) continue;
+        for (unsigned set = 0; set < sets; ++set) {
+            keep_ended(done[set], state[set], group.sizes + set * lanes, index);
+        }
+    }
+    for (unsigned first = 0; first < count; first += lanes) {
+        write_digests(done[first / lanes], digests + first,
+                      count - first < lanes ? count - first : lanes);
+    }
+}
+
+/// The first `count` messages, 1 to sets * lanes of them; short groups repeat the first.
+template <unsigned sets>
+void digest(const std::uint8_t* const* messages, const std::size_t* sizes,
+            std::uint8_t (*digests)[32], unsigned count, PaddingBlock& padding) {
+    Group<sets> group;
+    for (unsigned i = 0; i < sets * lanes; ++i) {
+        const unsigned from = i < count ? i : 0;
+        group.messages[i] = messages[from];
+        group.sizes[i] = sizes[from];
+        group.same_size = group.same_size && group.sizes[i] == group.sizes[0];
+        const std::size_t blocks = block_count(group.sizes[i]);
+        if (blocks > group.most_blocks) group.most_blocks = blocks;
+    }
+    digest_group<sets>(group, digests, count, padding);
 }
 
 }  // namespace
@@ -246,18 +318,17 @@ void digest_group(const Group& group, std::uint8_t (*digests)[32], unsigned coun
 void sm3_avx512(const std::uint8_t* const* messages, const std::size_t* sizes,
                 std::uint8_t (*digests)[32], std::size_t count) {
     PaddingBlock padding;
-    for (std::size_t first = 0; first < count; first += lanes) {
-        const auto here = static_cast<unsigned>(count - first < lanes ? count - first : lanes);
-        Group group;
-        for (unsigned i = 0; i < lanes; ++i) {
-            const std::size_t from = first + (i < here ? i : 0);
-            group.messages[i] = messages[from];
-            group.sizes[i] = sizes[from];
-            group.same_size = group.same_size && group.sizes[i] == group.sizes[0];
-            const std::size_t blocks = block_count(group.sizes[i]);
-            if (blocks > group.most_blocks) group.most_blocks = blocks;
+    for (std::size_t first = 0; first < count;) {
+        const std::size_t rest = count - first;
+        if (rest > lanes) {
+            const auto here = static_cast<unsigned>(rest < 2 * lanes ? rest : 2 * lanes);
+            digest<2>(messages + first, sizes + first, digests + first, here, padding);
+            first += here;
+        } else {
+            const auto here = static_cast<unsigned>(rest);
+            digest<1>(messages + first, sizes + first, digests + first, here, padding);
+            first += here;
         }
-        digest_group(group, digests + first, here, padding);
     }
 }
 
