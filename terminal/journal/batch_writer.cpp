@@ -28,12 +28,12 @@ std::optional<BatchFile> write_batch(protocol::BatchHeader header,
         trailer.total_fen += record.amount.fen();
     }
     trailer.digest = crypto::sm3(file.bytes);
-    file.digest = trailer.digest;
     const auto unsigned_trailer = trailer.bytes();
     append(protocol::Bytes{unsigned_trailer}.first(protocol::BatchTrailer::signed_size));
     const auto signature = signer.sign(file.bytes);
     if (!signature) return std::nullopt;
     append(*signature);
+    file.digest = crypto::sm3(file.bytes);
     return file;
 }
 

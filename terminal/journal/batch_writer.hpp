@@ -30,7 +30,7 @@ private:
 
 struct BatchFile {
     protocol::BatchHeader header;
-    protocol::Digest digest{};  ///< of header and records, as in the trailer and the receipt
+    protocol::Digest digest{};  ///< SM3 of `bytes`, signature included: what the receipt must name
     std::vector<std::uint8_t> bytes;
 };
 /// `header.record_count` is filled in. Nothing when the signer failed.

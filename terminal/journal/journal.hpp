@@ -32,7 +32,7 @@ struct BatchOrigin {
 struct StoredBatch {
     protocol::BatchSequence sequence;
     std::uint32_t record_count = 0;
-    protocol::Digest digest{};
+    protocol::Digest digest{};  ///< SM3 of the whole file, made when it was signed
     std::vector<std::uint8_t> file;
 };
 struct StoredHotList {

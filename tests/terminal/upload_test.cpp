@@ -1,4 +1,5 @@
 // terminal/upload: docs/journal.md "Batches" and "Hot list"; docs/online_messages.md.
+#include "crypto/core/sm3.hpp"
 #include "platform/mask.hpp"
 #include "terminal/upload/host_answers.hpp"
 #include "terminal/upload/uploader.hpp"
@@ -13,14 +14,18 @@ using Kind = terminal::UploadEvent::Kind;
 
 namespace {
 
-std::string receipt_for(const HttpRequest& request) {
-    const auto file = request.body_bytes();
-    const auto header = protocol::BatchHeader::parse(file.first(protocol::BatchHeader::size));
-    const auto trailer = protocol::BatchTrailer::parse(file.last(protocol::BatchTrailer::size));
-    REQUIRE((header && trailer));
+std::string receipt_with(const HttpRequest& request, const protocol::Digest& digest) {
+    const auto header =
+        protocol::BatchHeader::parse(request.body_bytes().first(protocol::BatchHeader::size));
+    REQUIRE(header);
     return R"({"receipt":"stored","sequence":)" + std::to_string(header->sequence.value()) +
            R"(,"records":)" + std::to_string(header->record_count) + R"(,"digest":")" +
-           platform::to_hex(trailer->digest) + "\"}";
+           platform::to_hex(digest) + "\"}";
+}
+
+// docs/online_messages.md: SM3 of the whole file, signature included.
+std::string receipt_for(const HttpRequest& request) {
+    return receipt_with(request, crypto::sm3(request.body_bytes()));
 }
 
 /// A host that keeps what it was sent; each test says how it misbehaves.
@@ -174,6 +179,31 @@ TEST_CASE("upload: a receipt for something else acknowledges nothing (J4)") {
         CHECK(world.happened(Kind::receipt_wrong));
         CHECK(world.counts().unacknowledged_batches == 1);
     }
+}
+
+TEST_CASE("upload: a receipt must name every byte, the signature included (J4)") {
+    UploadWorld world{"upload-receipt-digest"};
+    REQUIRE(world.gate->touch(world.card).result.open);
+    world.host.fails = NetError::timeout;
+    world.uploader.flush();
+    REQUIRE(world.host.requests.size() == 1);
+    const HttpRequest sent = world.host.requests[0];
+    const auto file = sent.body_bytes();
+    const auto trailer = protocol::BatchTrailer::parse(file.last(protocol::BatchTrailer::size));
+    REQUIRE(trailer);
+    std::vector<std::uint8_t> altered{file.begin(), file.end()};
+    altered.back() ^= 1;
+    world.host.fails.reset();
+    for (const auto& digest : {trailer->digest, crypto::sm3(altered)}) {
+        world.host.batches = HttpResponse::json(200, receipt_with(sent, digest));
+        world.uploader.flush();
+        CHECK(world.happened(Kind::receipt_wrong));
+        CHECK(world.counts().unacknowledged_batches == 1);
+        world.events.clear();
+    }
+    world.host.batches = HttpResponse::json(200, receipt_with(sent, crypto::sm3(file)));
+    world.uploader.flush();
+    CHECK(world.counts().unacknowledged_batches == 0);
 }
 
 TEST_CASE("upload: an incomplete result is asked for again") {
