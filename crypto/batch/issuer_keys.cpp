@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "crypto/batch/sm4_field.hpp"
+#include "crypto/batch/wipe_stack.hpp"
 #include "crypto/core/secret.hpp"
 #include "crypto/core/sm4_sbox.hpp"
 
@@ -63,6 +64,16 @@ void change_basis(ExpandedIssuerKey& key) {
     }
 }
 
+/// In a frame of its own, which the caller wipes.
+[[gnu::noinline]] void prepare(ExpandedIssuerKey& key, protocol::Suite suite,
+                               std::span<const std::uint8_t, 16> master) {
+    std::ranges::copy(master, key.master.begin());
+    if (suite == protocol::Suite::sm4) {
+        expand(key);
+        change_basis(key);
+    }
+}
+
 }  // namespace
 
 IssuerKeyTable::~IssuerKeyTable() {
@@ -96,12 +107,8 @@ std::expected<IssuerKeyIndex, KeyTableRefusal> IssuerKeyTable::add(
 
     const IssuerKeyIndex index{static_cast<std::uint16_t>(size())};
     if (keys_.size() == keys_.capacity()) grow();
-    ExpandedIssuerKey& key = keys_.emplace_back();
-    std::ranges::copy(master, key.master.begin());
-    if (name.suite == protocol::Suite::sm4) {
-        expand(key);
-        change_basis(key);
-    }
+    prepare(keys_.emplace_back(), name.suite, master);
+    wipe_stack();
     by_name_.insert(place, index);
     names_.push_back(name);
     return index;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "crypto/batch/kernels.hpp"
+#include "crypto/batch/wipe_stack.hpp"
 #include "crypto/core/secret.hpp"
 
 namespace crypto::batch {
@@ -59,12 +60,6 @@ LaneKernel kernel(DesForm form) {
     return {128, des_portable};
 }
 
-/// Kernels spill round keys below the caller's frame; this writes over what they left there.
-[[gnu::noinline]] void wipe_stack() {
-    std::uint8_t below[8192];
-    wipe(below);
-}
-
 /// One call, seen by every thread of it.
 struct Task {
     const IssuerKeyTable& keys;
@@ -104,7 +99,7 @@ public:
     ~Worker() {
         wipe({scratch_.get(), scratch_size});
         wipe_object(macs_);
-        wipe_stack();
+        wipe_stack();  // kernels spill round keys there
     }
 
     /// Records `begin` to `end`; true unless one of them names a key that is not in the table.

@@ -1,4 +1,4 @@
-foreach(part verifier issuer_keys circuits sm3 forms)
+foreach(part verifier issuer_keys memory circuits sm3 forms)
     onecard_test(crypto_batch_${part}_test SOURCES batch_${part}_test.cpp LABELS crypto batch_mac
         LINK onecard::crypto_batch onecard::crypto_purse)
 endforeach()

@@ -24,15 +24,11 @@ struct Issuers {
     batch::IssuerKeyTable table;
     std::vector<crypto::purse::PurseKey> keys;  // in the table's order
 
-    void add(protocol::Suite suite, std::mt19937_64& random) {
-        const auto number = static_cast<std::uint8_t>(keys.size());
+    void add(const batch::IssuerKeyName& name, std::mt19937_64& random) {
         std::array<std::uint8_t, 16> master{};
         fill_random(master, random);
-        const batch::IssuerKeyName name{.issuer = protocol::IssuerId{{number}},
-                                        .version = protocol::KeyVersion{number},
-                                        .suite = suite};
         if (!table.add(name, master)) throw std::runtime_error("a random key was refused");
-        keys.emplace_back(suite, master);
+        keys.emplace_back(name.suite, master);
     }
     [[nodiscard]] batch::IssuerKeyIndex any(std::mt19937_64& random) const {
         return batch::IssuerKeyIndex{static_cast<std::uint16_t>(random() % keys.size())};
@@ -43,7 +39,28 @@ struct Issuers {
 inline Issuers mixed_issuers(unsigned count, std::mt19937_64& random) {
     Issuers out;
     for (unsigned i = 0; i < count; ++i) {
-        out.add(i % 2 == 0 ? protocol::Suite::sm4 : protocol::Suite::triple_des, random);
+        const auto number = static_cast<std::uint8_t>(i);
+        out.add({.issuer = protocol::IssuerId{{number}},
+                 .version = protocol::KeyVersion{number},
+                 .suite = i % 2 == 0 ? protocol::Suite::sm4 : protocol::Suite::triple_des},
+                random);
+    }
+    return out;
+}
+
+/// All that one city may have under one issuer number: two purposes, two versions, both suites.
+inline Issuers one_city(std::mt19937_64& random) {
+    Issuers out;
+    for (const auto purpose : {batch::KeyPurpose::tac, batch::KeyPurpose::purchase}) {
+        for (const std::uint8_t version : {std::uint8_t{1}, std::uint8_t{2}}) {
+            for (const auto suite : {protocol::Suite::sm4, protocol::Suite::triple_des}) {
+                out.add({.issuer = protocol::IssuerId{{0x10}},
+                         .purpose = purpose,
+                         .version = protocol::KeyVersion{version},
+                         .suite = suite},
+                        random);
+            }
+        }
     }
     return out;
 }

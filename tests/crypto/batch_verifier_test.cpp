@@ -36,11 +36,33 @@ std::vector<Mac> tacs(const Issuers& issuers, std::span<const TacRecord> records
 }
 
 std::vector<Mac> macs(const Issuers& issuers, std::span<const PurchaseMacRecord> records,
-                      const Forms& forms) {
+                      const Forms& forms, unsigned threads = 1) {
     std::vector<Mac> out(records.size());
-    REQUIRE(compute_purchase_macs(issuers.table, records, out, {.forms = forms}));
+    REQUIRE(
+        compute_purchase_macs(issuers.table, records, out, {.threads = threads, .forms = forms}));
     return out;
 }
+
+/// The first `size` of `expected`, computed as a batch of that size.
+void check_prefix(const Issuers& issuers, std::span<const TacRecord> tac_records,
+                  std::span<const PurchaseMacRecord> mac_records, const Forms& forms,
+                  std::size_t size, std::span<const Mac> expected_tacs,
+                  std::span<const Mac> expected_macs) {
+    CAPTURE(size);
+    REQUIRE(std::ranges::equal(tacs(issuers, tac_records.first(size), forms),
+                               expected_tacs.first(size)));
+    REQUIRE(std::ranges::equal(macs(issuers, mac_records.first(size), forms),
+                               expected_macs.first(size)));
+}
+
+/// One more than two of the widest vectors.
+constexpr std::size_t all_sizes = 1025;
+/// Every size in an optimised build; without optimisation, under the sanitizers, some.
+#if defined(__OPTIMIZE__)
+constexpr std::size_t size_step = 1;
+#else
+constexpr std::size_t size_step = 11;
+#endif
 
 bool is_genuine(const Issuers& issuers, const TacRecord& record) {
     std::uint64_t genuine = 0;
@@ -124,6 +146,135 @@ TEST_CASE("compute: every form agrees with the portable one at every batch size"
                 REQUIRE(tacs(issuers, tac_records, forms) == expected_tacs);
                 REQUIRE(macs(issuers, mac_records, forms) == expected_macs);
             }
+        }
+    }
+}
+
+TEST_CASE("compute: every form agrees with crypto/purse at every size from 0 to 1,025") {
+    std::mt19937_64 random{20250111};
+    for (const bool in_runs : {false, true}) {  // keys at random, and neighbours of one key
+        const Issuers issuers = tests::mixed_issuers(6, random);
+        auto tac_records = tests::random_tac_records(all_sizes, issuers, random);
+        auto mac_records = tests::random_mac_records(all_sizes, issuers, random);
+        std::vector<Mac> expected_tacs;
+        std::vector<Mac> expected_macs;
+        for (std::size_t i = 0; i < all_sizes; ++i) {
+            const IssuerKeyIndex run{static_cast<std::uint16_t>(i / 300)};
+            if (in_runs) tac_records[i].key = mac_records[i].key = run;
+            expected_tacs.push_back(tests::tac_of(issuers, tac_records[i]));
+            expected_macs.push_back(tests::mac_of(issuers, mac_records[i]));
+        }
+        for (const Forms& forms : tests::forms_here()) {
+            CAPTURE(describe(forms));
+            for (std::size_t size = 0; size <= all_sizes; size += size_step) {
+                check_prefix(issuers, tac_records, mac_records, forms, size, expected_tacs,
+                             expected_macs);
+            }
+        }
+    }
+}
+
+TEST_CASE("compute: every form and thread count agrees in large batches of random size") {
+    std::mt19937_64 random{20250112};
+    const Issuers issuers = tests::mixed_issuers(90, random);
+    for (int round = 0; round < 4; ++round) {
+        const std::size_t size = 30'000 + random() % (round == 0 ? 200'000 : 20'000);
+        const auto tac_records = tests::random_tac_records(size, issuers, random);
+        const auto mac_records = tests::random_mac_records(size, issuers, random);
+        const auto expected_tacs = tacs(issuers, tac_records, portable);
+        const auto expected_macs = macs(issuers, mac_records, portable);
+        const unsigned threads = 1 + static_cast<unsigned>(random() % 3);
+        CAPTURE(size);
+        CAPTURE(threads);
+        for (const Forms& forms : tests::forms_here()) {
+            CAPTURE(describe(forms));
+            REQUIRE(tacs(issuers, tac_records, forms, threads) == expected_tacs);
+            REQUIRE(macs(issuers, mac_records, forms, threads) == expected_macs);
+        }
+        for (std::size_t i = 0; i < size; i += size / 50) {
+            REQUIRE(expected_tacs[i] == tests::tac_of(issuers, tac_records[i]));
+            REQUIRE(expected_macs[i] == tests::mac_of(issuers, mac_records[i]));
+        }
+    }
+}
+
+TEST_CASE("compute: one city's keys of two purposes, two versions and both suites, side by side") {
+    std::mt19937_64 random{20250113};
+    const Issuers issuers = tests::one_city(random);
+    REQUIRE(issuers.keys.size() == 8);
+    for (std::size_t i = 0; i < 8; ++i) {  // every name leads to its own key
+        const IssuerKeyIndex index{static_cast<std::uint16_t>(i)};
+        CHECK(issuers.table.find(issuers.table.name(index)) == index);
+    }
+    const auto records = tests::random_tac_records(3000, issuers, random);
+    for (const Forms& forms : tests::forms_here()) {
+        CAPTURE(describe(forms));
+        const auto computed = tacs(issuers, records, forms);
+        for (std::size_t i = 0; i < records.size(); ++i) {
+            REQUIRE(computed[i] == tests::tac_of(issuers, records[i]));
+        }
+    }
+}
+
+TEST_CASE("verify: outcomes of neighbours that straddle two words fall on the right records") {
+    std::mt19937_64 random{20250114};
+    const Issuers issuers = tests::mixed_issuers(2, random);  // 0: SM4, 1: 3DES
+    for (const std::size_t start : {1U, 31U, 33U, 63U, 64U, 65U}) {
+        for (const std::uint16_t run_key : {std::uint16_t{0}, std::uint16_t{1}}) {
+            auto records = tests::random_tac_records(start + 1100, issuers, random);
+            std::vector<std::uint64_t> expected(outcome_words(records.size()));
+            for (std::size_t i = 0; i < records.size(); ++i) {  // a stranger first, then a long run
+                const bool stranger = i < start;
+                records[i].key =
+                    IssuerKeyIndex{static_cast<std::uint16_t>(stranger ? 1 - run_key : run_key)};
+                if (random() % 2 == 0) continue;
+                records[i].tac = tests::tac_of(issuers, records[i]);
+                expected[i / 64] |= std::uint64_t{1} << (i % 64);
+            }
+            for (const Forms& forms : tests::forms_here()) {
+                CAPTURE(describe(forms));
+                CAPTURE(start);
+                std::vector<std::uint64_t> genuine(outcome_words(records.size()));
+                REQUIRE(verify_tacs(issuers.table, records, genuine, {.forms = forms}));
+                REQUIRE(genuine == expected);
+            }
+        }
+    }
+}
+
+TEST_CASE("compute: records at every offset a span can have from a vector's alignment") {
+    std::mt19937_64 random{20250115};
+    const Issuers issuers = tests::mixed_issuers(3, random);
+    std::vector<TacRecord> room(200 + 32);
+    for (std::size_t skip = 0; skip < 32; ++skip) {  // 36-byte records: offsets 0, 4, .. 60 of 64
+        const auto records = tests::random_tac_records(200, issuers, random);
+        const std::span<TacRecord> moved{room.data() + skip, records.size()};
+        std::ranges::copy(records, moved.begin());
+        const auto expected = tacs(issuers, records, portable);
+        for (const Forms& forms : tests::forms_here()) {
+            CAPTURE(describe(forms));
+            CAPTURE(skip);
+            REQUIRE(tacs(issuers, moved, forms) == expected);
+        }
+    }
+}
+
+TEST_CASE("compute: nothing is read past the last record nor written past the last result") {
+    std::mt19937_64 random{20250116};
+    const Issuers issuers = tests::mixed_issuers(2, random);
+    for (const std::size_t size : {1U, 33U, 65U, 129U, 513U}) {
+        // Exactly as large as needed: a sanitized build stops at the first byte beyond.
+        const auto tac_records = tests::random_tac_records(size, issuers, random);
+        const auto mac_records = tests::random_mac_records(size, issuers, random);
+        for (const Forms& forms : tests::forms_here()) {
+            CAPTURE(describe(forms));
+            std::vector<Mac> out(size + 1, Mac{0xEE, 0xEE, 0xEE, 0xEE});
+            REQUIRE(compute_tacs(issuers.table, tac_records, std::span{out}.first(size),
+                                 {.forms = forms}));
+            CHECK(out.back() == Mac{0xEE, 0xEE, 0xEE, 0xEE});
+            REQUIRE(compute_purchase_macs(issuers.table, mac_records, std::span{out}.first(size),
+                                          {.forms = forms}));
+            CHECK(out.back() == Mac{0xEE, 0xEE, 0xEE, 0xEE});
         }
     }
 }

@@ -1,0 +1,193 @@
+// What the MAC engine asks of the heap, and what it leaves on the stack.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include <doctest/doctest.h>
+
+#include "tests/crypto/batch_records.hpp"
+
+namespace {
+
+std::atomic<std::size_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+    ++allocations;
+    const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+    if (void* block = std::aligned_alloc(alignment, std::max(whole, alignment))) return block;
+    throw std::bad_alloc{};
+}
+
+}  // namespace
+
+// The forms for arrays call these.
+void* operator new(std::size_t size) {
+    return allocate(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* block) noexcept {
+    std::free(block);
+}
+void operator delete(void* block, std::size_t) noexcept {
+    std::free(block);
+}
+void operator delete(void* block, std::align_val_t) noexcept {
+    std::free(block);
+}
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept {
+    std::free(block);
+}
+
+namespace {
+
+using namespace crypto::batch;
+using protocol::Suite;
+
+std::size_t allocations_of(const IssuerKeyTable& table, std::span<const TacRecord> records,
+                           const BatchOptions& options) {
+    std::vector<std::uint64_t> genuine(outcome_words(records.size()));
+    const std::size_t before = allocations;
+    REQUIRE(verify_tacs(table, records, genuine, options));
+    return allocations - before;
+}
+
+// ---- The stack ----
+
+constexpr std::size_t depth = 96 * 1024;
+using Dump = std::vector<std::uint8_t>;
+
+/// Writes zeros where the calls to come will have their frames.
+[[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void clear_stack_below() {
+    volatile std::uint8_t below[depth];
+    for (std::size_t i = 0; i < depth; ++i) below[i] = 0;
+    asm volatile("" : : "m"(below));
+}
+/// What the calls before left there.
+[[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void read_stack_below(
+    std::uint8_t* out) {
+    volatile std::uint8_t below[depth];
+    asm volatile("" : "=m"(below));  // not initialised, on purpose
+    for (std::size_t i = 0; i < depth; ++i) out[i] = below[i];
+}
+
+template <class Work>
+[[gnu::noinline]] void stack_after(const Work& work, Dump& out) {
+    clear_stack_below();
+    work();
+    read_stack_below(out.data());
+}
+
+/// Which of two keys each run gets. Heap addresses may change from run to run, but not in this
+/// order.
+constexpr std::array second_key{false, true, true, false, true, false, false, true};
+
+[[gnu::noinline]] void choose_key(std::size_t run, std::array<std::uint8_t, 16>& master) {
+    master = {0x3A, 0x91, 0x5C, 0xE7, 0x08, 0xB2, 0x4F, 0xD6,
+              0x71, 0x0D, 0xCC, 0x2E, 0x95, 0x68, 0xF3, 0x1B};
+    for (auto& byte : master) {
+        if (second_key[run]) byte ^= 0xFF;
+    }
+}
+
+/// Bytes of the stack that follow the key: the same after every run with one key, and another after
+/// every run with the other. `prepare(master)` answers the work to be watched.
+template <class Prepare>
+std::size_t bytes_that_follow_the_key(const Prepare& prepare) {
+    std::array<Dump, second_key.size()> dumps;
+    std::ranges::fill(dumps, Dump(depth));
+    std::array<std::uint8_t, 16> master{};
+    for (std::size_t run = 0; run < dumps.size(); ++run) {
+        choose_key(run, master);
+        stack_after(prepare(master), dumps[run]);
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < depth; ++i) {
+        bool follows = dumps[0][i] != dumps[1][i];
+        for (std::size_t run = 0; run < dumps.size(); ++run) {
+            follows = follows && dumps[run][i] == dumps[second_key[run] ? 1 : 0][i];
+        }
+        if (follows) ++count;
+    }
+    return count;
+}
+
+/// A table with that key in both suites: 0 SM4, 1 3DES.
+std::unique_ptr<IssuerKeyTable> table_of(const std::array<std::uint8_t, 16>& master) {
+    auto table = std::make_unique<IssuerKeyTable>();
+    REQUIRE(table->add({.suite = Suite::sm4}, master));
+    REQUIRE(table->add({.suite = Suite::triple_des}, master));
+    return table;
+}
+
+/// Leaves a key behind, as a kernel without a wipe after it would.
+[[gnu::noinline]] void spill(const std::array<std::uint8_t, 16>& master) {
+    volatile std::uint8_t below[4096];
+    for (std::size_t i = 0; i < sizeof below; ++i) below[i] = master[i % 16];
+    asm volatile("" : : "m"(below));
+}
+
+}  // namespace
+
+TEST_CASE("verify_tacs: three allocations at most on one thread, whatever the number of records") {
+    std::mt19937_64 random{20250501};
+    const tests::Issuers issuers = tests::mixed_issuers(12, random);
+    const auto records = tests::random_tac_records(200'000, issuers, random);
+    const std::span all{records};
+    for (const Forms& forms : tests::forms_here()) {
+        CHECK(allocations_of(issuers.table, all.first(0), {.forms = forms}) == 0);
+        CHECK(allocations_of(issuers.table, all.first(1), {.forms = forms}) <= 3);
+        const auto some = allocations_of(issuers.table, all.first(1000), {.forms = forms});
+        CHECK(some <= 3);
+        CHECK(allocations_of(issuers.table, all.first(100'000), {.forms = forms}) == some);
+    }
+    const auto two = allocations_of(issuers.table, all.first(70'000), {.threads = 2});
+    CHECK(two <= 9);  // three each, the list of threads, two for the thread itself
+    CHECK(allocations_of(issuers.table, all, {.threads = 2}) == two);
+}
+
+TEST_CASE("the stack's test finds a key that was left there") {
+    const auto leaking = [](const std::array<std::uint8_t, 16>& master) {
+        return [master] { spill(master); };
+    };
+    CHECK(bytes_that_follow_the_key(leaking) >= 4096);
+}
+
+TEST_CASE("IssuerKeyTable: adding a key leaves none of it on the stack") {
+    const auto adding = [](const std::array<std::uint8_t, 16>& master) {
+        return [master] { CHECK(table_of(master)->size() == 2); };
+    };
+    // The test's own copy is above the stack that is read.
+    CHECK(bytes_that_follow_the_key(adding) == 0);
+}
+
+TEST_CASE("verify: no byte of the stack follows the key afterwards, in any form") {
+    std::mt19937_64 random{20250502};
+    const tests::Issuers two_keys = tests::mixed_issuers(2, random);
+    auto tac_records = tests::random_tac_records(700, two_keys, random);
+    auto mac_records = tests::random_mac_records(700, two_keys, random);
+    std::vector<std::uint64_t> genuine(outcome_words(700));
+    for (const Forms& forms : tests::forms_here()) {
+        for (const std::size_t size : {std::size_t{1}, std::size_t{700}}) {
+            CAPTURE(std::string{name(forms.sm4)});
+            CAPTURE(std::string{name(forms.des)});
+            CAPTURE(size);
+            CHECK(bytes_that_follow_the_key([&](const std::array<std::uint8_t, 16>& master) {
+                      return [&, table = std::shared_ptr<IssuerKeyTable>{table_of(master)}] {
+                          static_cast<void>(verify_tacs(*table, std::span{tac_records}.first(size),
+                                                        genuine, {.forms = forms}));
+                      };
+                  }) == 0);
+            CHECK(bytes_that_follow_the_key([&](const std::array<std::uint8_t, 16>& master) {
+                      return [&, table = std::shared_ptr<IssuerKeyTable>{table_of(master)}] {
+                          static_cast<void>(verify_purchase_macs(*table,
+                                                                 std::span{mac_records}.first(size),
+                                                                 genuine, {.forms = forms}));
+                      };
+                  }) == 0);
+        }
+    }
+}
