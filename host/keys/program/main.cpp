@@ -33,8 +33,10 @@ int main(int argc, char** argv) {
     host::keys::add_deploy_command(app, run);
     host::keys::add_tree_command(app, run);
     host::keys::add_issuing_commands(app, run);
+    host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
-    if (!hardening.memory_locked) {
+    // A calculation is one line out: what it is given was typed or piped, and is no master key.
+    if (!hardening.memory_locked && !app.got_subcommand("calc")) {
         platform::log_warning("memory_not_locked",
                               {{"advice", "raise RLIMIT_MEMLOCK: keys could reach the swap"}});
     }

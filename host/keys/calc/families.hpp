@@ -1,0 +1,18 @@
+#pragma once
+// The families of calculations, each in its own file. docs/calculator.md, 2.
+#include "host/keys/calc/calculation.hpp"
+
+namespace host::keys::calc {
+
+void add_digest(CLI::App& calc, Run& run);
+void add_cipher(CLI::App& calc, Run& run);
+void add_mac(CLI::App& calc, Run& run);
+void add_kcv(CLI::App& calc, Run& run);
+void add_diversify(CLI::App& calc, Run& run);
+void add_purse(CLI::App& calc, Run& run);
+void add_secure_messaging(CLI::App& calc, Run& run);
+void add_key_block(CLI::App& calc, Run& run);
+void add_sm2(CLI::App& calc, Run& run);
+void add_tlv(CLI::App& calc, Run& run);
+
+}  // namespace host::keys::calc

@@ -1,0 +1,45 @@
+#include <CLI/CLI.hpp>
+
+#include "crypto/keys/check_value.hpp"
+#include "host/keys/calc/families.hpp"
+
+namespace host::keys::calc {
+namespace {
+
+using crypto::keys::CheckMethod;
+
+struct Options {
+    std::string cipher;
+    std::string method;
+    Value key;
+};
+
+Answer<Output> compute(const Options& options) {
+    ONECARD_TRY(cipher, cipher_named(options.cipher));
+    ONECARD_TRY(key, key_for(cipher, options.key));
+    const CheckMethod method = options.method == "cmac" ? CheckMethod::cmac : CheckMethod::legacy;
+    const auto block = crypto::keys::check_block(method, cipher, std::as_const(key).bytes());
+    Output output;
+    return output.add("kcv", block.bytes().first(crypto::keys::check_value_size(method)))
+        .add("block", block.bytes())
+        .add_text("method", name(method));
+}
+
+}  // namespace
+
+void add_kcv(CLI::App& calc, Run& run) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* command = calc.add_subcommand("kcv", "Check value of a key");
+    command->add_option("--cipher", options->cipher, "The key's cipher")
+        ->required()
+        ->check(CLI::IsMember({"3des", "des", "sm4", "aes"}));
+    command
+        ->add_option("--method", options->method,
+                     "legacy: zero block encrypted, 3 bytes; cmac: CMAC of it, 5 bytes")
+        ->required()
+        ->check(CLI::IsMember({"legacy", "cmac"}));
+    options->key.add_to(*command, "--key", "The key");
+    run_when_chosen(*command, run, [options] { return compute(*options); });
+}
+
+}  // namespace host::keys::calc
