@@ -13,16 +13,21 @@ std::optional<ClaimState> state_of(const DecisionInput& input) {
     return input.claim ? std::optional{input.claim->state} : std::nullopt;
 }
 
+// No purse of ours can have paid this, whatever the entry says.
+bool over_limit(const DecisionInput& input) {
+    const BatchRecord& record = input.record;
+    return record.amount > input.limits.amount_max ||
+           record.balance_before > input.limits.balance_max ||
+           record.amount > record.balance_before;
+}
+
 // Why the operator is not paid at once although the card has paid. docs/outcomes.md, 2.
 std::optional<ClearingOutcome> objection(const DecisionInput& input) {
     const BatchRecord& record = input.record;
     const std::int64_t age = seconds(input.now) - seconds(record.when);
     if (age < -input.limits.future_seconds_max) return ClearingOutcome::from_the_future;
     if (age > input.limits.age_seconds_max) return ClearingOutcome::too_old;
-    if (record.amount > input.limits.amount_max ||
-        record.balance_before > input.limits.balance_max || record.amount > record.balance_before) {
-        return ClearingOutcome::over_limit;
-    }
+    if (over_limit(input)) return ClearingOutcome::over_limit;
     if (input.hot_since && *input.hot_since <= record.when) return ClearingOutcome::hot_at_time;
     return std::nullopt;
 }
@@ -37,10 +42,11 @@ Decision not_debited(const DecisionInput& input) {
             .releases_entry = state == ClaimState::disputed};
 }
 
-// No proof, so nothing but the card's own counters can speak for or against it.
+// No proof, so nothing but the card's own counters can speak for or against it: its age or a hot
+// list say who bears a debit, not whether there was one. Those are asked when it is proven.
 Decision unresolved(const DecisionInput& input) {
     if (input.claim) return {.outcome = ClearingOutcome::duplicate};
-    if (const auto why = objection(input)) return {.outcome = *why};
+    if (over_limit(input)) return {.outcome = ClearingOutcome::over_limit};
     HeldEntry entry{input.record.counter, input.record.when, input.record.amount};
     const Reconsidered now = reconsider(entry, input.card);
     switch (now.state) {

@@ -245,6 +245,50 @@ TEST_CASE("decide: an unresolved entry is held, without proof and without money"
     CHECK_FALSE(it.card.counters.newest().has_value());
 }
 
+// docs/outcomes.md, O4: what may have left the card is held, however old the tap or bad the card.
+TEST_CASE(
+    "decide: an unresolved entry of a hot card, an old or a future one is held all the same") {
+    Case hot;
+    hot.hot_since = noon();
+    Case old;
+    old.limits.age_seconds_max = 86'400;
+    old.now = later(2);
+    Case future;
+    future.record.when = later(3);
+    for (Case* const one : {&hot, &old, &future}) {
+        Case& it = *one;
+        it.record.kind = RecordKind::unresolved;
+        it.tac_genuine = false;
+        const Decision held = it.decide();
+        CHECK(held.outcome == ClearingOutcome::unresolved);
+        CHECK(held.claim == ClaimState::held);
+        // The card goes on without a proof: the money is in dispute, not nowhere.
+        HeldEntry entry{it.record.counter, it.record.when, it.record.amount};
+        it.card.counters.take(OfflineCounter{1});
+        CHECK(reconsider(entry, it.card).state == ClaimState::disputed);
+        CHECK(it.card.disputed == Fen{200});
+        // A proof is judged like any other record.
+        it.record.kind = RecordKind::proven;
+        it.tac_genuine = true;
+        it.claim = Claim{ClaimState::held, content_of(it.record)};
+        const Decision proof = it.decide();
+        CHECK(proof.claim == ClaimState::decided);
+        CHECK(proof.outcome != ClearingOutcome::accepted);
+        CHECK(proof.movement == Movement::card_to_dispute);
+    }
+}
+
+TEST_CASE("decide: an unresolved entry of an impossible amount claims nothing") {
+    for (const std::uint32_t fen : {1'001U, 100'001U}) {
+        Case it;
+        it.record.kind = RecordKind::unresolved;
+        it.record.amount = Money::from_fen(fen);
+        const Decision decision = it.decide();
+        CHECK(decision.outcome == ClearingOutcome::over_limit);
+        CHECK_FALSE(decision.claim.has_value());
+    }
+}
+
 TEST_CASE("decide: an unresolved entry whose counter has gone by is a dispute at once") {
     Case it;
     it.card.counters.take(OfflineCounter{1});
