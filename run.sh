@@ -1,23 +1,49 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and shows a card and a SAM behind a real pcscd to standard tools.
+# Installs what is missing, builds, and runs a day of two cities through every real part: keys, cards and SAMs behind a real
+# pcscd, gates, hosts over mutual TLS, settlement. Leaves var/demo/report.html to look at and var/demo/summary.json.
 #
-# Usage: ./run.sh          the card's ATR, application, file 15 and balance, as opensc-tool and scriptor see them
-#        ./run.sh shell    a shell with the card in the reader, for curious people
-# The keys in these chips are throw-away ones. Nothing stays behind but build/ and var/.
+# Usage: ./run.sh [--seed N] [--cards N]   the day; the same seed gives the same summary apart from times
+#        ./run.sh shell                    a shell with a card and a SAM in a reader, for curious people
+# Exit status: 0 when every fen and every trial ended as it must, 1 when not, 2 usage.
+# All keys are throw-away ones. Nothing stays behind but build/ and var/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-mode=${1:-show}
-case "$mode" in show | shell) ;; *) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;; esac
 
 say() { printf '\033[1m%s\033[0m\n' "$*"; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
 
-mkdir -p build/log var/chips
-platform/scripts/prepare.sh build run test
+mode=day
+arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        shell) mode=shell ;;
+        --seed | --cards)
+            case "${2:-}" in '' | *[!0-9]*) echo "run.sh: $1 takes a number" >&2; usage >&2; exit 2 ;; esac
+            arguments+=("$1" "$2")
+            shift ;;
+        -h | --help) usage; exit 0 ;;
+        *) echo "run.sh: $1 is unknown" >&2; usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+mkdir -p build/log
+platform/scripts/prepare.sh build run
 say "Building (the first time takes minutes; the log is build/log/run.log)"
-if ! { cmake --preset release && cmake --build --preset release --target onecard-card make_chips; } >build/log/run.log 2>&1; then
+targets=(onecard-card onecard-keys onecard-terminal onecard-host call_host make_chips)
+if ! { cmake --preset release && cmake --build --preset release --target "${targets[@]}"; } >build/log/run.log 2>&1; then
     tail -n 30 build/log/run.log
     say "The build failed; the whole log is build/log/run.log"
     exit 1
 fi
-build/release/bin/make_chips var/chips
-exec tests/system/reader_box 1 tests/system/show_card "$mode"
+if [ "$mode" = shell ]; then
+    mkdir -p var/chips
+    build/release/bin/make_chips var/chips
+    exec tests/system/reader_box 1 tests/system/show_card shell
+fi
+mkdir -p var/demo
+say "A day of two cities (one to two minutes)"
+status=0
+tests/system/reader_box 8 /usr/bin/python3 tests/system/day/two_city_day.py build/release/bin --out var/demo "${arguments[@]}" || status=$?
+if [ -f var/demo/report.html ] && [ "$status" = 0 ]; then say "Look at var/demo/report.html; the figures are in var/demo/summary.json"; fi
+exit "$status"
