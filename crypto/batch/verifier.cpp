@@ -198,7 +198,7 @@ private:
             compute(kernel, shared);
             if (task_.genuine != nullptr) {
                 for (std::size_t lane = 0; lane < kernel.lanes; lane += 32) {
-                    mark_neighbours(begin + lane, equal_lanes(lane, 32));
+                    mark_neighbours(begin + lane, lane, 32);
                 }
             } else {
                 std::memcpy(task_.macs + begin, macs_, kernel.lanes * sizeof(Mac));
@@ -244,17 +244,18 @@ private:
                    indexes[lane + length] == first + length) {
                 ++length;
             }
-            mark_neighbours(first, equal_lanes(lane, length));
+            mark_neighbours(first, lane, length);
             lane += length;
         }
     }
 
-    /// Outcomes of up to 32 records from `first` on. They may lie in two words.
-    void mark_neighbours(std::size_t first, std::uint64_t equal) {
+    /// Outcomes of up to 32 records from `first` on, which lie in the lanes from `lane` on. They
+    /// may belong to two words.
+    void mark_neighbours(std::size_t first, std::size_t lane, std::size_t count) {
+        const std::uint64_t equal = equal_lanes(lane, count);
         const std::size_t shift = first % 64;
         task_.genuine[first / 64] |= equal << shift;
-        const std::uint64_t rest = shift == 0 ? 0 : equal >> (64 - shift);
-        if (rest != 0) task_.genuine[first / 64 + 1] |= rest;
+        if (shift + count > 64) task_.genuine[first / 64 + 1] |= equal >> (64 - shift);
     }
 
     /// Bit i is set if the MAC of lane `first` + i is the one received. Not secret: it is the

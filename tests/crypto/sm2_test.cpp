@@ -180,6 +180,28 @@ TEST_CASE("sm2: a random source that repeats one unusable number is refused, not
     }
 }
 
+TEST_CASE("sm2: one seed gives one nonce, so that a test can repeat a signature and a ciphertext") {
+    const auto key = private_key(std::vector<std::uint8_t>(32, 0x33));
+    const auto message = bytes_of("the same twice");
+    const auto sign_with = [&](std::uint64_t seed) {
+        TestRandom random{seed};
+        const auto signature = sm2::sign(key, sm2::default_id, message, random);
+        REQUIRE(signature);
+        CHECK(sm2::verify(key.public_key(), sm2::default_id, message, *signature));
+        return to_hex(*signature);
+    };
+    const auto encrypt_with = [&](std::uint64_t seed) {
+        TestRandom random{seed};
+        std::vector<std::uint8_t> out(message.size() + sm2::ciphertext_overhead);
+        REQUIRE(sm2::encrypt(key.public_key(), message, random, out));
+        return to_hex(out);
+    };
+    CHECK(sign_with(31) == sign_with(31));
+    CHECK(sign_with(31) != sign_with(32));
+    CHECK(encrypt_with(31) == encrypt_with(31));
+    CHECK(encrypt_with(31) != encrypt_with(32));
+}
+
 TEST_CASE("sm2: the blinding factor of a key does not change its inverse") {
     const std::vector<std::uint8_t> d(32, 0x5A);
     TestRandom one{11};
