@@ -13,6 +13,19 @@ constexpr std::int64_t event_pause_ms_max = 90'000;
 
 }  // namespace
 
+std::string replay_options(const DayPlan& plan) {
+    std::string faults;
+    const auto add = [&](bool on, const char* name) {
+        if (on) faults += faults.empty() ? name : std::string{","} + name;
+    };
+    add(plan.faults.cards_withdrawn, "cards");
+    add(plan.faults.network, "network");
+    add(plan.faults.processes_killed, "kills");
+    return fmt::format("--seed {} --cities {} --cards {} --gates {} --events {} --faults {}",
+                       plan.seed, plan.cities, plan.cards, plan.gates_per_city, plan.events,
+                       faults.empty() ? "none" : faults);
+}
+
 Day::City& Day::home_of(const WatchedCard& card) {
     const auto found = std::ranges::find_if(
         cities_, [&](const City& city) { return city.plan.code == card.plan.city; });
@@ -43,8 +56,7 @@ DayReport Day::run() {
         close();
         check_end();
     } catch (const std::exception& broken) {
-        std::string text =
-            fmt::format("{}\nreplay: simulation_day_test --seed {}\n", broken.what(), plan_.seed);
+        std::string text = fmt::format("{}\nThe last events:\n", broken.what());
         const std::size_t from = notes_.size() > notes_kept ? notes_.size() - notes_kept : 0;
         for (std::size_t i = from; i < notes_.size(); ++i) text += "  " + notes_[i] + "\n";
         throw Violation{text};
@@ -128,13 +140,15 @@ void Day::tap(WatchedCard& card, City& city, GateProcess& gate, const TouchFault
     if (fault.kind != TouchFault::Kind::none) ++report_.torn;
     if (touched.report && touched.report->result.open) ++report_.opened;
     note(fmt::format(
-        "tap card {:02X} city {:04X} device {:02X} fault {} at {}: {}", card.plan.number.value()[9],
-        city.plan.code.value(), gate.plan().profile.device.value()[7],
+        "tap card {:02X} city {:04X} device {:02X} fault {} at {}: {}{}",
+        card.plan.number.value()[9], city.plan.code.value(), gate.plan().profile.device.value()[7],
         static_cast<unsigned>(fault.kind), fault.at,
         touched.report
             ? (touched.report->result.open ? "open"
                                            : terminal::name(touched.report->result.refusal))
-            : "gate killed"));
+            : "gate killed",
+        touched.debit ? fmt::format(", DEBIT {:08X}", touched.debit->command.sequence.value())
+                      : std::string{}));
     see_touch(card, touched, gate.plan());
 }
 

@@ -26,6 +26,9 @@ struct DayPlan {
     Faults faults;
 };
 
+/// What simulation_day_test takes to run exactly this day again.
+[[nodiscard]] std::string replay_options(const DayPlan& plan);
+
 struct DayReport {
     Sums sums;  ///< of all cities, when the day has ended
     unsigned taps = 0;
@@ -40,7 +43,7 @@ struct DayReport {
 class Day {
 public:
     explicit Day(const DayPlan& plan);
-    /// Throws Violation, or std::runtime_error when a part stops working.
+    /// Throws Violation: what broke, or which part stopped working, and the last events.
     [[nodiscard]] DayReport run();
 
 private:

@@ -97,7 +97,10 @@ void Day::close() {
 
 void Day::check_end() {
     const Sums& sums = report_.sums;
-    demand(sums.in_transit == 0, fmt::format("{} fen are in transit in the end", sums.in_transit));
+    std::string open;
+    for (City& city : cities_) open += open_debits_text(*city.process, cards_);
+    demand(open.empty(),
+           fmt::format("{} fen are in transit in the end: {}", sums.in_transit, open));
     demand(sums.load_pending == 0, "a load is pending in the end");
     demand(sums.disputed_in_error == 0, "a dispute about nothing is open in the end");
     const protocol::Date today = clock_.now().date;

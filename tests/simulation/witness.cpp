@@ -20,6 +20,10 @@ std::string tail_of(const protocol::CardNumber& card) {
     return fmt::format("card ..{:02X}{:02X}", card.value()[8], card.value()[9]);
 }
 
+bool is_booked(ClaimState state) {
+    return state == ClaimState::decided || state == ClaimState::disputed;
+}
+
 struct Open {
     std::int64_t in_transit = 0;
     std::int64_t disputed_in_error = 0;
@@ -31,9 +35,7 @@ Open open_debits(host::store::Store& store, const WatchedCard& card) {
     Open out;
     for (const auto& [key, amount] : card.debits) {
         const auto claim = store.claim(key);
-        const bool booked = claim && (claim->claim.state == ClaimState::decided ||
-                                      claim->claim.state == ClaimState::disputed);
-        if (!booked) out.in_transit += amount.fen();
+        if (!claim || !is_booked(claim->claim.state)) out.in_transit += amount.fen();
     }
     for (const auto& held : store.held_of(card.plan.number)) {
         if (held.entry.state == ClaimState::disputed && !card.debits.contains(held.key)) {
@@ -138,6 +140,25 @@ Sums check_conservation(CityProcess& city, const std::vector<std::unique_ptr<Wat
         }
     });
     return total;
+}
+
+std::string open_debits_text(CityProcess& city,
+                             const std::vector<std::unique_ptr<WatchedCard>>& cards) {
+    std::string out;
+    look(city.store(), [&] {
+        for (const auto& card : cards) {
+            if (card->plan.city != city.city().code) continue;
+            for (const auto& [key, amount] : card->debits) {
+                const auto claim = city.store().claim(key);
+                if (claim && is_booked(claim->claim.state)) continue;
+                out += fmt::format("{} {} {} fen: {}; ", tail_of(card->plan.number),
+                                   host::clearing::text(key), amount.fen(),
+                                   claim ? protocol::name(claim->outcome.outcome)
+                                         : "its issuer knows nothing of it");
+            }
+        }
+    });
+    return out;
 }
 
 void Promises::on_success(protocol::CityCode city, const platform::HttpRequest& request,

@@ -50,6 +50,10 @@ void see_load(WatchedCard& card);
 /// Every card of this city. Throws Violation.
 Sums check_conservation(CityProcess& city, const std::vector<std::unique_ptr<WatchedCard>>& cards);
 
+/// The debits of this city's cards that nobody has booked, for a person to look at.
+[[nodiscard]] std::string open_debits_text(CityProcess& city,
+                                           const std::vector<std::unique_ptr<WatchedCard>>& cards);
+
 /// Remembers every success that left a host, and looks for it ever after.
 class Promises {
 public:
