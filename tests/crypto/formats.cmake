@@ -1,3 +1,8 @@
 # Formats in which keys travel: docs/key_blocks.md, docs/calculator.md.
 onecard_test(crypto_key_block_test SOURCES key_block_test.cpp LABELS crypto keys
     LINK onecard::crypto_formats onecard::crypto_random)
+onecard_test(crypto_emv_test SOURCES emv_test.cpp LABELS crypto keys LINK onecard::crypto_formats)
+onecard_test(crypto_pin_block_test SOURCES pin_block_test.cpp LABELS crypto keys
+    LINK onecard::crypto_formats onecard::crypto_random)
+onecard_test(crypto_secure_channel_test SOURCES secure_channel_test.cpp LABELS crypto keys
+    LINK onecard::crypto_formats)

@@ -35,7 +35,10 @@ void add_calc_command(CLI::App& app, Run& run) {
     calc::add_diversify(*calc, run);
     calc::add_purse(*calc, run);
     calc::add_secure_messaging(*calc, run);
+    calc::add_emv(*calc, run);
+    calc::add_pin_block(*calc, run);
     calc::add_key_block(*calc, run);
+    calc::add_scp(*calc, run);
     calc::add_sm2(*calc, run);
     calc::add_tlv(*calc, run);
 }

@@ -72,7 +72,7 @@ Answer<Output> wrap(const WrapOptions& options) {
 Answer<Output> unwrap(const UnwrapOptions& options) {
     ONECARD_TRY(protection_key, options.protection_key.bytes({16, 24, 32}));
     ONECARD_TRY(block, options.block.characters());
-    const auto opened = unwrap_key_block(protection_key.bytes(), text_of(block));
+    const auto opened = crypto::keys::unwrap_key_block(protection_key.bytes(), text_of(block));
     if (!opened) return refused(std::string{"BLOCK: "} + name(opened.error()));
     const KeyBlockHeader& header = opened->header;
     Output output;

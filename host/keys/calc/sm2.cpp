@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "crypto/random/system_random.hpp"
+#include "host/keys/calc/chosen_random.hpp"
 #include "host/keys/calc/families.hpp"
 
 namespace host::keys::calc {
@@ -14,32 +14,11 @@ struct Options {
     Value id, public_key, private_key, data, signature, k;
 };
 
-/// The system's DRBG, or the one number of --k: a published example repeated.
-class SigningRandom final : public crypto::Random {
-public:
-    [[nodiscard]] static Answer<SigningRandom> make(const Value& k) {
-        auto random = crypto::SystemRandom::open();
-        if (!random) return refused(std::string{"random: "} + crypto::name(random.error()));
-        ONECARD_TRY(fixed, k.optional_bytes({sm2::scalar_size}));
-        return SigningRandom{std::move(*random), std::move(fixed)};
-    }
-    /// From here on the fixed number, if there is one.
-    void use_fixed() { in_use_ = fixed_.has_value(); }
-    void fill(crypto::MutableBytes out) override {
-        if (in_use_ && out.size() == sm2::scalar_size) {
-            std::ranges::copy(fixed_->bytes(), out.begin());
-        } else {
-            system_.fill(out);
-        }
-    }
-
-private:
-    SigningRandom(crypto::SystemRandom system, std::optional<SecretBuffer> fixed)
-        : system_{std::move(system)}, fixed_{std::move(fixed)} {}
-    crypto::SystemRandom system_;
-    std::optional<SecretBuffer> fixed_;
-    bool in_use_ = false;
-};
+/// --k: the random number of a published example.
+Answer<ChosenRandom> random_of(const Options& options) {
+    ONECARD_TRY(k, options.k.optional_bytes({sm2::scalar_size}));
+    return ChosenRandom::make(std::move(k));
+}
 
 std::unexpected<Complaint> wrong(const Value& value, sm2::Refusal refusal) {
     return mistake(value.name() + ": " + name(refusal));
@@ -69,7 +48,7 @@ Answer<sm2::PrivateKey> private_key_of(const Options& options, crypto::Random& r
 }
 
 Answer<Output> sign(const Options& options) {
-    ONECARD_TRY(random, SigningRandom::make(options.k));
+    ONECARD_TRY(random, random_of(options));
     ONECARD_TRY(key, private_key_of(options, random));
     ONECARD_TRY(id, id_of(options));
     ONECARD_TRY(data, options.data.bytes(Sizes::any()));
@@ -82,7 +61,7 @@ Answer<Output> sign(const Options& options) {
     const auto z = sm2::z(id.bytes(), key.public_key());
     const auto e = sm2::digest(id.bytes(), key.public_key(), data.bytes());
     if (!z || !e) return wrong(options.id, z ? e.error() : z.error());
-    random.use_fixed();
+    random.use_given();
     const auto signature = sm2::sign_digest(key, *e, random);
     if (!signature) return wrong(options.k, signature.error());
     Output output;
@@ -103,11 +82,11 @@ Answer<Output> verify(const Options& options) {
 }
 
 Answer<Output> encrypt(const Options& options) {
-    ONECARD_TRY(random, SigningRandom::make(options.k));
+    ONECARD_TRY(random, random_of(options));
     ONECARD_TRY(key, public_key_of(options));
     ONECARD_TRY(plain, options.data.bytes(Sizes::between(1, std::size_t{1} << 20)));
     SecretBuffer out{plain.size() + sm2::ciphertext_overhead};
-    random.use_fixed();
+    random.use_given();
     const auto done = sm2::encrypt(key, plain.bytes(), random, out.bytes());
     if (!done) return wrong(options.k, done.error());
     Output output;
@@ -115,7 +94,7 @@ Answer<Output> encrypt(const Options& options) {
 }
 
 Answer<Output> decrypt(const Options& options) {
-    ONECARD_TRY(random, SigningRandom::make(options.k));
+    ONECARD_TRY(random, random_of(options));
     ONECARD_TRY(key, private_key_of(options, random));
     ONECARD_TRY(cipher, options.data.bytes(
                             Sizes::between(sm2::ciphertext_overhead + 1, std::size_t{1} << 20)));
