@@ -107,10 +107,17 @@ public:
         while (begin < end) {
             const IssuerKeyIndex key = task_.key_of(begin);
             if (!task_.keys.contains(key)) return false;
-            std::size_t stop = begin + 1;
-            while (stop < end && task_.key_of(stop) == key) ++stop;
-            take_alike(begin, stop, key);
-            begin = stop;
+            const bool is_sm4 = task_.keys.name(key).suite == protocol::Suite::sm4;
+            const LaneKernel& kernel = is_sm4 ? sm4_ : des_;
+            const std::size_t alike = count_alike(begin, std::min(end, begin + kernel.lanes), key);
+            if (alike == kernel.lanes) {
+                run_neighbours(kernel, begin, task_.keys.expanded(key), is_sm4);
+            } else if (is_sm4) {
+                for (std::size_t i = 0; i < alike; ++i) wait_for_sm4(begin + i, key);
+            } else {
+                for (std::size_t i = 0; i < alike; ++i) wait_for_des(begin + i);
+            }
+            begin += alike;
         }
         return true;
     }
@@ -129,44 +136,31 @@ public:
     }
 
 private:
-    /// Neighbours under one key: whole vectors of them go as they lie, the rest waits.
-    void take_alike(std::size_t begin, std::size_t end, IssuerKeyIndex key) {
-        const ExpandedIssuerKey& expanded = task_.keys.expanded(key);
-        if (task_.keys.name(key).suite == protocol::Suite::triple_des) {
-            if (des_count_ == 0) begin = run_neighbours(des_, begin, end, expanded, nullptr);
-            while (begin < end) {
-                begin = fill(des_waiting_, des_.lanes, des_count_, begin, end);
-                if (des_count_ == des_.lanes) run_des();
-            }
-        } else if (waiting_) {
-            std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
-            std::uint8_t& count = waiting_count_[key.value()];
-            if (count == 0) begin = run_neighbours(sm4_, begin, end, expanded, &expanded);
-            while (begin < end) {
-                begin = fill(waiting, sm4_.lanes, count, begin, end);
-                if (count != sm4_.lanes) continue;
-                run_listed(sm4_, waiting, sm4_.lanes, &expanded);
-                count = 0;
-            }
-        } else {
-            while (begin < end) {
-                begin = fill(mixed_, sm4_.lanes, mixed_count_, begin, end);
-                if (mixed_count_ == sm4_.lanes) run_mixed();
-            }
-        }
+    /// Records from `begin` on, up to `end`, under this key, which is the first one's.
+    [[nodiscard]] std::size_t count_alike(std::size_t begin, std::size_t end,
+                                          IssuerKeyIndex key) const {
+        std::size_t stop = begin + 1;
+        while (stop < end && task_.key_of(stop) == key) ++stop;
+        return stop - begin;
     }
 
-    /// Adds records from `begin` on to a list until it is full or they end; answers the first not
-    /// added.
-    template <class Count>
-    static std::size_t fill(std::uint32_t* list, std::size_t room, Count& count, std::size_t begin,
-                            std::size_t end) {
-        const std::size_t added = std::min(end - begin, room - count);
-        for (std::size_t i = 0; i < added; ++i) {
-            list[count + i] = static_cast<std::uint32_t>(begin + i);
+    void wait_for_sm4(std::size_t index, IssuerKeyIndex key) {
+        if (!waiting_) {
+            mixed_[mixed_count_++] = static_cast<std::uint32_t>(index);
+            if (mixed_count_ == sm4_.lanes) run_mixed();
+            return;
         }
-        count = static_cast<Count>(count + added);
-        return begin + added;
+        std::uint32_t* waiting = waiting_.get() + key.value() * sm4_.lanes;
+        std::uint8_t& count = waiting_count_[key.value()];
+        waiting[count++] = static_cast<std::uint32_t>(index);
+        if (count != sm4_.lanes) return;
+        run_listed(sm4_, waiting, sm4_.lanes, &task_.keys.expanded(key));
+        count = 0;
+    }
+
+    void wait_for_des(std::size_t index) {
+        des_waiting_[des_count_++] = static_cast<std::uint32_t>(index);
+        if (des_count_ == des_.lanes) run_des();
     }
 
     void run_des() {
@@ -183,28 +177,23 @@ private:
         mixed_count_ = 0;
     }
 
-    /// As many whole vectors as lie between `begin` and `end`; answers the first record left over.
-    /// `key` is the issuer key of all of them, `shared` the same if the kernel wants it scheduled.
-    std::size_t run_neighbours(const LaneKernel& kernel, std::size_t begin, std::size_t end,
-                               const ExpandedIssuerKey& key, const ExpandedIssuerKey* shared) {
-        if (end - begin < kernel.lanes) return begin;
-        std::fill_n(masters_, kernel.lanes, key.master.data());
-        for (; end - begin >= kernel.lanes; begin += kernel.lanes) {
-            const std::uint8_t* record = task_.record(begin);
-            const std::size_t size = task_.shape.size;
-            for (std::size_t lane = 0; lane < kernel.lanes; ++lane, record += size) {
-                records_[lane] = record;
-            }
-            compute(kernel, shared);
-            if (task_.genuine != nullptr) {
-                for (std::size_t lane = 0; lane < kernel.lanes; lane += 32) {
-                    mark_neighbours(begin + lane, lane, 32);
-                }
-            } else {
-                std::memcpy(task_.macs + begin, macs_, kernel.lanes * sizeof(Mac));
-            }
+    /// A whole vector of records as they lie, all under `key`.
+    void run_neighbours(const LaneKernel& kernel, std::size_t first, const ExpandedIssuerKey& key,
+                        bool is_sm4) {
+        const std::uint8_t* record = task_.record(first);
+        const std::size_t size = task_.shape.size;
+        for (std::size_t lane = 0; lane < kernel.lanes; ++lane, record += size) {
+            records_[lane] = record;
         }
-        return begin;
+        if (!is_sm4) std::fill_n(masters_, kernel.lanes, key.master.data());
+        compute(kernel, is_sm4 ? &key : nullptr);
+        if (task_.genuine == nullptr) {
+            std::memcpy(task_.macs + first, macs_, kernel.lanes * sizeof(Mac));
+            return;
+        }
+        for (std::size_t lane = 0; lane < kernel.lanes; lane += 32) {
+            mark_neighbours(first + lane, lane);
+        }
     }
 
     /// `shared` is the one issuer key of all these records, or null where each lane brings its own.
@@ -235,42 +224,32 @@ private:
                         .macs = macs_});
     }
 
-    /// Lanes in the order of their records, as all but stragglers are, are marked together.
     void mark_listed(const std::uint32_t* indexes, std::size_t count) {
-        for (std::size_t lane = 0; lane < count;) {
-            const std::uint32_t first = indexes[lane];
-            std::size_t length = 1;
-            while (length < 32 && lane + length < count &&
-                   indexes[lane + length] == first + length) {
-                ++length;
-            }
-            mark_neighbours(first, lane, length);
-            lane += length;
+        const std::size_t offset = task_.shape.mac_offset;
+        std::uint64_t* genuine = task_.genuine;
+        for (std::size_t lane = 0; lane < count; ++lane) {
+            genuine[indexes[lane] / 64] |= is_equal(lane, offset) << (indexes[lane] % 64);
         }
     }
 
-    /// Outcomes of up to 32 records from `first` on, which lie in the lanes from `lane` on. They
-    /// may belong to two words.
-    void mark_neighbours(std::size_t first, std::size_t lane, std::size_t count) {
-        const std::uint64_t equal = equal_lanes(lane, count);
-        const std::size_t shift = first % 64;
-        task_.genuine[first / 64] |= equal << shift;
-        if (shift + count > 64) task_.genuine[first / 64 + 1] |= equal >> (64 - shift);
-    }
-
-    /// Bit i is set if the MAC of lane `first` + i is the one received. Not secret: it is the
-    /// answer.
-    [[nodiscard]] std::uint64_t equal_lanes(std::size_t first, std::size_t count) const {
+    /// Outcomes of the 32 records from `first` on, which lie in the lanes from `lane` on. They may
+    /// belong to two words.
+    void mark_neighbours(std::size_t first, std::size_t lane) {
         const std::size_t offset = task_.shape.mac_offset;
         std::uint64_t bits = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            std::uint32_t computed = 0;
-            std::uint32_t received = 0;
-            std::memcpy(&computed, macs_[first + i], sizeof computed);
-            std::memcpy(&received, records_[first + i] + offset, sizeof received);
-            bits |= std::uint64_t{computed == received} << i;
-        }
-        return bits;
+        for (std::size_t i = 0; i < 32; ++i) bits |= is_equal(lane + i, offset) << i;
+        const std::size_t shift = first % 64;
+        task_.genuine[first / 64] |= bits << shift;
+        if (shift > 32) task_.genuine[first / 64 + 1] |= bits >> (64 - shift);
+    }
+
+    /// 1 if the MAC of this lane is the one received. Not secret: it is the answer.
+    [[nodiscard]] std::uint64_t is_equal(std::size_t lane, std::size_t mac_offset) const {
+        std::uint32_t computed = 0;
+        std::uint32_t received = 0;
+        std::memcpy(&computed, macs_[lane], sizeof computed);
+        std::memcpy(&received, records_[lane] + mac_offset, sizeof received);
+        return std::uint64_t{computed == received};
     }
 
     struct FreeAligned {
