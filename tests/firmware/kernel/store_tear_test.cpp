@@ -1,10 +1,9 @@
 // Power lost at every flash operation of every kind of change, and again during recovery.
 // docs/card_storage.md, section 3: all old or all new, and the same at every later look.
 //
-// By default one cut in five is taken (sanitized builds: fewer), chosen by a counter, so that
+// By default one cut in thirteen is taken (sanitized builds: fewer), chosen by a counter, so that
 // every session and operation is met; ONECARD_TEAR_EVERY=1 takes all, ONECARD_TEAR_SAMPLES=n takes
 // n patterns of each kind (a nightly run: every 1, samples 4).
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <string>
@@ -13,7 +12,7 @@
 #include <doctest/doctest.h>
 
 #include "firmware/kernel/store.hpp"
-#include "tests/firmware/support/tearing_flash.hpp"
+#include "tests/firmware/support/cuts.hpp"
 
 using firmware::Housekeeping;
 using firmware::ObjectId;
@@ -158,30 +157,17 @@ std::vector<TearingFlash> lives() {
 }
 
 std::vector<PowerCut> cuts_at(std::uint64_t operation, std::uint64_t samples, std::uint64_t salt) {
-    std::vector<PowerCut> out{{operation, Tear::not_begun, 0}, {operation, Tear::complete, 0}};
-    for (std::uint64_t i = 0; i < samples; ++i) {
-        const std::uint64_t choice = (salt * 1'000'003 + operation * 7919 + i) * 0x9E3779B97F4A7C15;
-        out.push_back({operation, Tear::partly, choice >> 40});
-        out.push_back({operation, Tear::subset, choice >> 13});
-        for (std::uint64_t mode = 0; mode < 4; ++mode) {
-            out.push_back({operation, Tear::unstable, (choice >> 9 & ~std::uint64_t{3}) | mode});
-        }
-    }
-    return out;
+    tests::Choices choices{salt * 1'000'003 + operation * 7919};
+    return tests::sampled_cuts(operation, samples, choices);
 }
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::uint64_t every_default = 331;
 constexpr std::size_t life_step = 4;
 #else
-constexpr std::uint64_t every_default = 5;
+constexpr std::uint64_t every_default = 13;
 constexpr std::size_t life_step = 1;
 #endif
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 class Knife {
 public:
@@ -326,8 +312,8 @@ private:
 TEST_CASE(
     "store: cut at every operation, every session, every life: all old or all new, for good") {
     Knife knife;
-    const std::uint64_t samples = setting("ONECARD_TEAR_SAMPLES", 1);
-    const std::uint64_t every = setting("ONECARD_TEAR_EVERY", every_default);
+    const std::uint64_t samples = tests::setting("ONECARD_TEAR_SAMPLES", 1);
+    const std::uint64_t every = tests::setting("ONECARD_TEAR_EVERY", every_default);
     std::uint64_t salt = 1;
     std::uint64_t turn = 0;
     const std::vector<TearingFlash> all_lives = lives();

@@ -44,6 +44,7 @@ void Chip::manufacture(const protocol::ChipSerial& serial, Suite suite) {
 }
 
 void Chip::power_on() {
+    exchanges_.reset();
     flash_->reboot();
     card_ = std::make_unique<firmware::Card>(*flash_, *random_);
     require(card_->reset().has_value(), "the chip is mute");
@@ -54,6 +55,10 @@ Answer Chip::send(Bytes command) {
     const std::size_t size = card_->process(command, response);
     const auto parsed = protocol::ResponseApdu::parse(Bytes{response}.first(size));
     require(parsed.has_value(), "a response of fewer than two bytes");
+    if (exchanges_) {
+        exchanges_->push_back({{command.begin(), command.end()},
+                               {response.begin(), response.begin() + static_cast<long>(size)}});
+    }
     return {{parsed->data().begin(), parsed->data().end()}, parsed->status()};
 }
 
@@ -67,8 +72,12 @@ std::vector<std::uint8_t> Chip::must(Bytes command) {
 }
 
 Chip Chip::clone() const {
+    return with(*flash_);
+}
+
+Chip Chip::with(const TearingFlash& content) const {
     Chip copy{label_, seed_ + 1};
-    *copy.flash_ = *flash_;
+    *copy.flash_ = content;
     copy.power_on();
     return copy;
 }

@@ -2,7 +2,10 @@
 // Blank chips turned into a transit card and a SAM, as an issuer does it, with keys that a test
 // knows.
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "crypto/random/seeded_random.hpp"
 #include "firmware/os/card.hpp"
@@ -20,6 +23,11 @@ struct Answer {
     std::vector<std::uint8_t> data;
     StatusWord status{};
     [[nodiscard]] bool ok() const { return status == StatusWord::ok; }
+};
+
+/// One command and what the chip answered, status word included.
+struct Exchange {
+    std::vector<std::uint8_t> command, answer;
 };
 
 /// Seeded, except for the bytes that a test wants next.
@@ -45,6 +53,11 @@ public:
     Answer send(Bytes command);
     /// Sends and requires 9000.
     std::vector<std::uint8_t> must(Bytes command);
+    /// From now on every exchange is kept, until the next power_on.
+    void record() { exchanges_.emplace(); }
+    [[nodiscard]] const std::vector<Exchange>& exchanges() const { return *exchanges_; }
+    [[nodiscard]] std::uint64_t seed() const { return seed_; }
+    [[nodiscard]] const std::string& label() const { return label_; }
     [[nodiscard]] TearingFlash& flash() { return *flash_; }
     [[nodiscard]] ScriptedRandom& random() { return *random_; }
     [[nodiscard]] firmware::Card& card() { return *card_; }
@@ -52,6 +65,8 @@ public:
     [[nodiscard]] unsigned tries_left(protocol::KeyUsage usage, protocol::KeyIndex index) const;
     /// The same flash content in a new chip, with a fresh random source of the same seed.
     [[nodiscard]] Chip clone() const;
+    /// The same chip with this content, powered on.
+    [[nodiscard]] Chip with(const TearingFlash& content) const;
 
 private:
     std::uint64_t seed_;
@@ -59,6 +74,7 @@ private:
     std::unique_ptr<TearingFlash> flash_;
     std::unique_ptr<ScriptedRandom> random_;
     std::unique_ptr<firmware::Card> card_;
+    std::optional<std::vector<Exchange>> exchanges_;
 };
 
 /// National masters and what a card of this issuer and number gets from them.

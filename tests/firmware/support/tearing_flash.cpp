@@ -1,6 +1,7 @@
 #include "tests/firmware/support/tearing_flash.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace tests {
 
@@ -106,6 +107,10 @@ bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
         tear_program(index, unit);
         lose_power();
     }
+    if (trace_.to != nullptr) {
+        const std::uint32_t bits = select_changing(value(index), unit, ~std::uint64_t{0});
+        trace_.to->push_back({false, static_cast<std::uint8_t>(std::popcount(bits))});
+    }
     ++counts_.programs;
     begun_[index] = true;
     stabilise(index, 1);
@@ -120,6 +125,7 @@ bool TearingFlash::erase_page(std::uint16_t page) {
         tear_erase(page);
         lose_power();
     }
+    if (trace_.to != nullptr) trace_.to->push_back({true, 0});
     ++counts_.erases;
     ++erases_[page];
     last_page_erased_ = page;
@@ -127,7 +133,7 @@ bool TearingFlash::erase_page(std::uint16_t page) {
     stabilise(first, model::units_per_page);
     std::fill_n(bytes_.begin() + page * static_cast<std::ptrdiff_t>(model::page_size),
                 model::page_size, model::erased_byte);
-    std::fill_n(begun_.begin() + first, model::units_per_page, false);
+    std::fill_n(begun_.begin() + first, model::units_per_page, std::uint8_t{0});
     return true;
 }
 

@@ -69,11 +69,25 @@ public:
         std::uint64_t erases = 0;
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
+    /// What an operation was about to change, so that a test can cut it bit by bit.
+    struct Operation {
+        bool is_erasure = false;
+        std::uint8_t changing_bits = 0;  ///< of a program operation
+    };
+    /// Until called with null, each operation that completes is noted. Copies note nothing.
+    void trace_into(std::vector<Operation>* operations) { trace_.to = operations; }
     [[nodiscard]] std::uint32_t erases_max() const;
     [[nodiscard]] std::uint32_t erases_min() const;
     [[nodiscard]] std::uint16_t last_page_erased() const { return last_page_erased_; }
 
 private:
+    /// A copied flash is another flash: it must not write into the first one's notes.
+    struct Trace {
+        std::vector<Operation>* to = nullptr;
+        Trace() = default;
+        Trace(const Trace&) {}
+        Trace& operator=(const Trace&) { return *this; }
+    };
     struct Unstable {
         std::uint32_t unit;
         firmware::FlashUnit old_value, new_value;
@@ -90,10 +104,11 @@ private:
     [[nodiscard]] firmware::FlashUnit look(const Unstable& unstable) const;
 
     std::vector<std::uint8_t> bytes_;
-    std::vector<bool> begun_;  // programmed, or torn, since the page was last erased
+    std::vector<std::uint8_t> begun_;  // programmed, or torn, since the page was last erased
     std::vector<Unstable> unstable_;
     std::vector<std::uint32_t> erases_;
     Counts counts_;
+    Trace trace_{};
     PowerCut cut_{};
     std::uint64_t until_cut_ = 0;
     std::uint32_t boot_ = 0;

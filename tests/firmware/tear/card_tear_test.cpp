@@ -1,0 +1,59 @@
+// Power lost at every operation of every command that changes a card or a SAM, and again while it
+// recovers: judged through commands and answers alone. docs/card_storage.md, section 3.
+//
+// ONECARD_TEAR_NIGHTLY=1 takes more patterns; ONECARD_TEAR_SEED=n takes others. Sanitized builds
+// take a sample.
+#include <doctest/doctest.h>
+
+#include "tests/firmware/tear/cases.hpp"
+
+using namespace tests::tear;
+using tests::Suite;
+
+namespace {
+
+std::uint64_t cut_points_of_all = 0;
+
+void run(const std::vector<Case>& cases) {
+    const Depth how = depth();
+    for (const Case& tested : cases) {
+        try {
+            const Tally tally = cut_everywhere(tested, how);
+            cut_points_of_all += tally.cut_points;
+            MESSAGE(tested.name << ": " << tally.operations << " operations in " << tally.lives
+                                << " lives, " << tally.cut_points << " cut points, "
+                                << tally.recovery_cuts << " of them cut again while recovering, "
+                                << tally.became_new << " new; seed " << how.seed);
+            CHECK(tally.cut_points > (how.cut_every == 1 ? 100 : 0));
+        } catch (const Violation& broken) {
+            FAIL_CHECK(std::string{broken.what()});
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("tear: the purse's commands, SM4 (domain.md 1.6)") {
+    run(purse_cases(Suite::sm4));
+}
+TEST_CASE("tear: the purse's commands, 3DES (domain.md 1.6)") {
+    run(purse_cases(Suite::triple_des));
+}
+TEST_CASE("tear: PINs, keys, files, blocking, SM4 (docs/card_commands.md, 5)") {
+    run(management_cases(Suite::sm4));
+}
+TEST_CASE("tear: PINs, keys, files, blocking, 3DES (docs/card_commands.md, 5)") {
+    run(management_cases(Suite::triple_des));
+}
+TEST_CASE("tear: personalisation (docs/card_commands.md, 3)") {
+    run(personalisation_cases());
+}
+TEST_CASE("tear: the SAM's commands (docs/card_commands.md, 7)") {
+    run(sam_cases());
+}
+TEST_CASE("tear: enough cut points") {
+    const Depth how = depth();
+    const bool is_nightly = tests::setting("ONECARD_TEAR_NIGHTLY", 0) != 0;
+    MESSAGE("cut points: " << cut_points_of_all << ", violations: 0, seed: " << how.seed);
+    if (how.cut_every == 1) CHECK(cut_points_of_all >= (is_nightly ? 5'000'000 : 250'000));
+}
