@@ -40,10 +40,12 @@ consteval Sm4Fixed make_sm4_fixed() {
 constexpr Sm4Family sm4_family = make_sm4_family();
 constexpr Sm4Fixed sm4_fixed = make_sm4_fixed();
 
-/// The maps of the text's linear layer, and of the key schedule's
-///   L'(b) = b ^ b<<<13 ^ b<<<23:  b[j] ^ (b[j+1] << 5) ^ (b[j+2] >> 3 ^ b[j+2] << 7) ^ (b[j+3] >>
-///   1).
-/// sm4_lanes.inc derives them; 7.3.
+/// The maps of a byte of L (sm4_lanes.inc, 2), and of L'(b) = b ^ b<<<13 ^ b<<<23 (7.3), of which
+/// byte j is
+///
+///   b[j] ^ (b[j+1] << 5) ^ (b[j+2] >> 3 ^ b[j+2] << 7) ^ (b[j+3] >> 1)
+///
+/// since 13 bits are one byte and 5 bits, 23 bits two bytes and 7.
 constexpr sm4_field::Matrix text_p =
     sm4_field::add(sm4_field::identity(), sm4_field::shift_left(2));
 constexpr sm4_field::Matrix text_q =

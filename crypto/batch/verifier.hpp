@@ -24,12 +24,13 @@ namespace crypto::batch {
 using protocol::Mac;  // four bytes
 
 /// A purchase and its transaction certificate. 36 bytes, no padding: the kernels load it as it
-/// lies.
-///   3DES: card DTK = 3DES(issuer)[F | ~F], key = left XOR right half, single DES CBC-MAC
-///   (domain.md 1.3, 1.4) SM4:  card DTK = SM4(issuer)[F | ~F], CBC-MAC under it
-///   (docs/algorithms.md)
-/// Initial value zero, padding 80 00.., left four bytes. ISO/IEC 9797-1:2011, algorithm 1,
-/// padding 2.
+/// lies. The card's DTK comes from the issuer's by the card's factor F; then a CBC-MAC:
+///
+///   3DES: DTK = 3DES(issuer)[F] | 3DES(issuer)[~F]; single DES under left XOR right half
+///   SM4:  DTK = SM4(issuer)[F | ~F]; SM4 under the whole DTK
+///
+/// docs/algorithms.md, 2 and 4 (domain.md 1.3, 1.4). Initial value zero, padding 80 00.., left four
+/// bytes: ISO/IEC 9797-1:2011, algorithm 1, padding method 2.
 struct TacRecord {
     std::array<std::uint8_t, 8> card_factor;  ///< protocol::card_factor(card number)
     /// amount4 type1 terminal6 terminal_sequence4 date4 time3. domain.md 1.5 "Purchase TAC".
@@ -39,9 +40,12 @@ struct TacRecord {
 };
 static_assert(sizeof(TacRecord) == 36 && alignof(TacRecord) == 2);
 
-/// A purchase's MAC1, which a SAM makes under a process key.
-///   3DES: process key = 3DES(card DPK)[seed], single DES CBC-MAC (domain.md 1.3, 1.4)
-///   SM4:  process key = SM4(card DPK)[seed | 80 00..], CBC-MAC under it (docs/algorithms.md)
+/// A purchase's MAC1, which a SAM makes under a process key from the card's DPK, derived as above:
+///
+///   3DES: process key = 3DES(DPK)[seed]; single DES CBC-MAC
+///   SM4:  process key = SM4(DPK)[seed | 80 00..]; SM4 CBC-MAC
+///
+/// docs/algorithms.md, 3 and 4 (domain.md 1.3).
 struct PurchaseMacRecord {
     std::array<std::uint8_t, 8> card_factor;
     /// random4 offline_counter2 and the last two bytes of the terminal sequence. domain.md 1.3
