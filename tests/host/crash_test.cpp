@@ -108,14 +108,21 @@ bool killed_at(const std::filesystem::path& directory, bool first_city, int nth)
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-        Day day{directory};
-        arm(first_city ? day.a : day.b, nth);
-        (void)day.run();
-        ::_exit(0);
+        try {  // nothing may return into the parent's test
+            Day day{directory};
+            arm(first_city ? day.a : day.b, nth);
+            (void)day.run();
+            ::_exit(0);
+        } catch (...) {
+            ::_exit(1);
+        }
     }
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
-    return WIFSIGNALED(status);
+    const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    const bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    REQUIRE_MESSAGE((killed || ended), fmt::format("point {}: wait status {:#x}", nth, status));
+    return killed;
 }
 
 }  // namespace
