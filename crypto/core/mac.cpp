@@ -86,14 +86,21 @@ MacBlock cbc_mac(Cipher cipher, Bytes key, Bytes message, Padding padding, Bytes
     return cbc_mac(cipher, key, Pieces{&message, 1}, padding, iv);
 }
 
-// One key schedule at a time: on a card they are the largest thing on the stack.
+// One key schedule at a time: on a card they are the largest thing on the stack. Each of these has
+// its own frame, gone when it returns.
+[[gnu::noinline]] static void encrypt_once(Cipher cipher, Bytes key, MutableBytes block) {
+    BlockEncryptor{cipher, key}.encrypt(block);
+}
+[[gnu::noinline]] static void decrypt_once(Cipher cipher, Bytes key, MutableBytes block) {
+    BlockDecryptor{cipher, key}.decrypt(block);
+}
 MacBlock retail_mac(Cipher cipher, Bytes key_pair, Pieces message, Padding padding, Bytes iv) {
     if (key_pair.size() % 2 != 0) __builtin_trap();
     const Bytes left = key_pair.first(key_pair.size() / 2);
     const Bytes right = key_pair.last(key_pair.size() / 2);
     MacBlock value = cbc_mac(cipher, left, message, padding, iv);
-    BlockDecryptor{cipher, right}.decrypt(value.bytes());  // output transformation 3, 6.6
-    BlockEncryptor{cipher, left}.encrypt(value.bytes());
+    decrypt_once(cipher, right, value.bytes());  // output transformation 3, 6.6
+    encrypt_once(cipher, left, value.bytes());
     return value;
 }
 MacBlock retail_mac(Cipher cipher, Bytes key_pair, Bytes message, Padding padding, Bytes iv) {

@@ -25,10 +25,15 @@ def occupied():
 
 
 class Slot:
-    """One slot of a virtual reader, served by an onecard-card process that obeys lines."""
+    """One slot of a virtual reader, served by an onecard-card process that obeys lines.
+
+    $ONECARD_BOARD says on which board its chips run: virtual, or mps2 with the image in $ONECARD_IMAGE."""
 
     def __init__(self, programs, port):
-        self.process = subprocess.Popen([str(pathlib.Path(programs) / 'onecard-card'), '--control', '--port', str(port)],
+        board = ['--board', os.environ.get('ONECARD_BOARD', 'virtual')]
+        if 'ONECARD_IMAGE' in os.environ:
+            board += ['--image', os.environ['ONECARD_IMAGE']]
+        self.process = subprocess.Popen([str(pathlib.Path(programs) / 'onecard-card'), '--control', '--port', str(port), *board],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def tell(self, line):

@@ -13,8 +13,11 @@ namespace {
 
 void write_image(tests::Chip& chip, const std::filesystem::path& path) {
     auto& flash = chip.flash();
-    std::vector<std::uint8_t> image(flash.page_count() * firmware::flash_model::page_size);
+    using namespace firmware::flash_model;
+    std::vector<std::uint8_t> image(flash.page_count() * page_size);
     flash.read(0, image);
+    // The rest of a chip's memory, as the chip maker left it.
+    image.resize(page_count_default * page_size, erased_byte);
     std::ofstream file{path, std::ios::binary};
     file.write(reinterpret_cast<const char*>(image.data()),
                static_cast<std::streamsize>(image.size()));

@@ -15,7 +15,8 @@ enum class FrameKind : std::uint8_t {
     reset = 0x01,  ///< payload: `seed_size` fresh random bytes. Also the first frame after power on
     command = 0x02,  ///< payload: a command APDU
     measure = 0x03,  ///< the measured image only: what the last command cost
-    // From the card, each the answer to one of the above.
+    // From the card: the first once, when it has power and listens; the others answer the above.
+    ready = 0x80,     ///< no payload
     atr = 0x81,       ///< payload: the ATR, or nothing: the chip stays mute
     answer = 0x82,    ///< payload: a response APDU
     measured = 0x83,  ///< payload: `Cost` of firmware/boards/mps2/measuring.hpp

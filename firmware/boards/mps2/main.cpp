@@ -17,6 +17,7 @@ class Board {
 public:
     [[noreturn]] void serve() {
         uart::start();
+        send(FrameKind::ready, {});
         for (;;) serve_frame();
     }
 
@@ -53,13 +54,13 @@ private:
         keep_house();
     }
     void process(Bytes command) {
-        std::array<std::uint8_t, protocol::short_response_size_max> response;
         std::size_t size = 0;
         measuring::begin();
-        if (!is_mute_) size = card_.process(command, response);
+        if (!is_mute_) size = card_.process(command, response_);
         measuring::end();
         crypto::wipe(line_);  // a PIN or an enciphered key does not stay behind its command
-        send(FrameKind::answer, Bytes{response}.first(size));
+        send(FrameKind::answer, Bytes{response_}.first(size));
+        crypto::wipe(response_);
         keep_house();
     }
     void keep_house() {
@@ -83,6 +84,7 @@ private:
     Drbg random_;
     Card card_{flash_, random_};
     std::array<std::uint8_t, frame_size_max> line_{};
+    std::array<std::uint8_t, protocol::short_response_size_max> response_{};
     bool is_mute_ = true;
 };
 

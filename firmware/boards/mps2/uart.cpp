@@ -31,15 +31,20 @@ void start() {
     uart0().baud_divider = divider;
     uart0().control = transmit_enable | receive_enable | receive_interrupt;
     set_enable() = 1;
+    // Drops what the line held before; QEMU looks for input again only when the data is read.
+    (void)std::uint32_t{uart0().data};
 }
 
+// A byte that arrives at any moment of this either shows in the state before the next sleep, or
+// raises the interrupt's line again and ends that sleep: the line is lowered for each byte read.
 std::uint8_t receive() {
     while ((uart0().state & receive_full) == 0) {
         __asm__ volatile("wfi" ::: "memory");
-        uart0().interrupt_status = receive_interrupt_status;
         clear_pending() = 1;
     }
-    return static_cast<std::uint8_t>(uart0().data);
+    const auto byte = static_cast<std::uint8_t>(uart0().data);
+    uart0().interrupt_status = receive_interrupt_status;
+    return byte;
 }
 
 void send(std::uint8_t byte) {

@@ -9,26 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "firmware/kernel/flash.hpp"
+#include "firmware/boards/virtual/chip_file.hpp"
 
 namespace firmware::boards {
-
-enum class FileFlashError : std::uint8_t {
-    cannot_open,    ///< the file cannot be opened or made; errno says why
-    in_use,         ///< another process holds this card
-    wrong_size,     ///< not a card image: its size is not a whole number of pages within the limits
-    already_there,  ///< a fresh card was asked for, and the file exists
-};
-[[nodiscard]] const char* name(FileFlashError error);
 
 class FileFlash final : public Flash {
 public:
     /// Opens an existing image, or makes an erased one of `page_count_default` pages when `fresh`.
     [[nodiscard]] static std::expected<FileFlash, FileFlashError> open(const std::string& path,
                                                                        bool fresh);
-    FileFlash(FileFlash&& other) noexcept;
-    FileFlash& operator=(FileFlash&&) = delete;
-    ~FileFlash();
 
     [[nodiscard]] std::uint16_t page_count() const override;
     void read(std::uint32_t address, protocol::MutableBytes out) const override;
@@ -43,12 +32,12 @@ public:
     [[nodiscard]] std::uint64_t operations() const { return operations_; }
 
 private:
-    FileFlash(int descriptor, std::vector<std::uint8_t> image)
-        : descriptor_{descriptor}, image_{std::move(image)} {}
+    FileFlash(ChipFile file, std::vector<std::uint8_t> image)
+        : file_{std::move(file)}, image_{std::move(image)} {}
     void count_operation();
     [[nodiscard]] bool write_through(std::size_t address, std::size_t size);
 
-    int descriptor_;
+    ChipFile file_;
     std::vector<std::uint8_t> image_;  ///< what the file holds: reads need no system call
     std::uint64_t operations_ = 0;
     std::optional<std::uint64_t> kill_at_;

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -12,7 +13,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "firmware/boards/virtual/emulated_chip.hpp"
 #include "firmware/boards/virtual/slot.hpp"
+#include "firmware/boards/virtual/virtual_chip.hpp"
 
 namespace firmware::boards {
 namespace {
@@ -38,6 +41,8 @@ Examples
       load card1.nvm | insert | withdraw | fresh card2.nvm 0000000000000002
       tear 54 before-answer [COUNT] | quit
     "torn" and "gone" are reported when the chip left by a tear or because the reader closed.
+  The same chip on a Cortex-M3 under qemu-system-arm, from the image that the preset cortex-m3 builds:
+    onecard-card --nvm card1.nvm --port 35963 --board mps2
 
 A key file holds 32 hexadecimal digits, nothing else, and should be readable by its owner only.
 Exit status: 0 withdrawn as asked, 2 usage, 3 no reader at the port, 4 the chip's file is no good.)";
@@ -46,6 +51,8 @@ struct Options {
     std::string nvm;
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
+    std::string board = "virtual";
+    std::string image;
     bool fresh = false;
     std::string serial;
     std::string transport_key_file;
@@ -136,6 +143,34 @@ private:
     return Tear{byte->front(), *moment, count};
 }
 
+/// Where the preset cortex-m3 leaves the card's image, seen from build/<preset>/bin/onecard-card.
+[[nodiscard]] std::string default_image() {
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    return program.parent_path().parent_path().parent_path() / "cortex-m3/bin/card_mps2.elf";
+}
+
+/// Empty, and `why` says why, when the file or the image is no good.
+[[nodiscard]] std::unique_ptr<Chip> open_chip(const Options& options, crypto::SystemRandom& random,
+                                              const std::string& path, std::string& why) {
+    if (options.board == "virtual") {
+        auto chip = VirtualChip::open(path, random);
+        if (!chip) why = path + ": " + name(chip.error());
+        return chip ? std::move(*chip) : nullptr;
+    }
+    const EmulatorSetup setup{.image = options.image.empty() ? default_image() : options.image,
+                              .nvm_path = path};
+    if (!std::filesystem::exists(setup.image)) {
+        why = setup.image +
+              ": no such image; build it with cmake --preset cortex-m3 && cmake --build --preset "
+              "cortex-m3, or name another with --image";
+        return nullptr;
+    }
+    auto chip = EmulatedChip::open(setup, random);
+    if (!chip) why = path + ": " + name(chip.error());
+    return chip ? std::move(*chip) : nullptr;
+}
+
 /// pcscd may start after us, or again.
 [[nodiscard]] bool insert_patiently(Slot& slot, const Options& options,
                                     crypto::SystemRandom& random, const std::string& path,
@@ -143,13 +178,13 @@ private:
     const auto until =
         std::chrono::steady_clock::now() + std::chrono::seconds{options.wait_seconds};
     for (;;) {
-        auto chip = VirtualChip::open(path, random);
-        if (!chip) {
-            why = path + ": " + name(chip.error());
+        auto chip = open_chip(options, random, path, why);
+        if (!chip) return false;
+        if (options.kill_at != 0 && !chip->kill_at(options.kill_at - 1)) {
+            why = "--kill-at works on the virtual board only";
             return false;
         }
-        if (options.kill_at != 0) (*chip)->flash().kill_at(options.kill_at - 1);
-        if (slot.insert(std::move(*chip))) return true;
+        if (slot.insert(std::move(chip))) return true;
         if (std::chrono::steady_clock::now() >= until) {
             why = "no virtual reader listens at " + options.host + " port " +
                   std::to_string(options.port) + "; is pcscd running with vsmartcard-vpcd?";
@@ -270,6 +305,11 @@ void describe(CLI::App& app, Options& options) {
     app.add_option("--port", options.port,
                    "the slot's TCP port (vpcd); without it, the chip is only made");
     app.add_option("--host", options.host, "where vpcd listens")->capture_default_str();
+    app.add_option("--board", options.board, "what the firmware runs on: virtual, or mps2 (QEMU)")
+        ->check(CLI::IsMember({"virtual", "mps2"}))
+        ->capture_default_str();
+    app.add_option("--image", options.image,
+                   "the Cortex-M3 image for --board mps2, if not the one of the preset cortex-m3");
     app.add_flag("--fresh", options.fresh, "make a blank chip first; the file must not exist");
     app.add_option("--serial", options.serial, "the new chip's serial, 16 hexadecimal digits");
     app.add_option("--transport-master", options.transport_master_file,

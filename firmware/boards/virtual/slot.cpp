@@ -9,14 +9,14 @@ std::optional<TearMoment> tear_moment(const std::string& name) {
     return std::nullopt;
 }
 
-std::expected<void, LinkError> Slot::insert(std::unique_ptr<VirtualChip> chip) {
+std::expected<void, LinkError> Slot::insert(std::unique_ptr<Chip> chip) {
     ONECARD_TRY(link, VpcdLink::connect(host_, port_));
     link_.emplace(std::move(link));
     chip_ = std::move(chip);
     return {};
 }
 
-std::unique_ptr<VirtualChip> Slot::withdraw() {
+std::unique_ptr<Chip> Slot::withdraw() {
     link_.reset();
     if (chip_) chip_->power_off();
     return std::move(chip_);
@@ -47,6 +47,7 @@ Slot::Event Slot::serve_command(protocol::Bytes command) {
     const bool tears = tears_at(command);
     if (tears && tear_->moment == TearMoment::before_command) return Event::torn;
     const auto answer = chip_->process(command);
+    if (answer.empty()) return Event::torn;  // mute, or dead: pcscd would wait for ever
     if (tears && tear_->moment == TearMoment::before_answer) return Event::torn;
     if (!link_->send(answer)) return Event::reader_gone;
     chip_->housekeeping();

@@ -3,7 +3,7 @@
 #include <memory>
 #include <optional>
 
-#include "firmware/boards/virtual/virtual_chip.hpp"
+#include "firmware/boards/virtual/chip.hpp"
 #include "firmware/boards/virtual/vpcd_link.hpp"
 
 namespace firmware::boards {
@@ -26,9 +26,9 @@ class Slot {
 public:
     Slot(std::string host, std::uint16_t port) : host_{std::move(host)}, port_{port} {}
 
-    [[nodiscard]] std::expected<void, LinkError> insert(std::unique_ptr<VirtualChip> chip);
+    [[nodiscard]] std::expected<void, LinkError> insert(std::unique_ptr<Chip> chip);
     /// Breaks the connection; the chip loses power. Answers the chip.
-    std::unique_ptr<VirtualChip> withdraw();
+    std::unique_ptr<Chip> withdraw();
     void arm(const Tear& tear) { tear_ = tear; }
 
     enum class Event : std::uint8_t { served, torn, reader_gone };
@@ -46,7 +46,7 @@ private:
     std::string host_;
     std::uint16_t port_;
     std::optional<VpcdLink> link_;
-    std::unique_ptr<VirtualChip> chip_;
+    std::unique_ptr<Chip> chip_;
     std::optional<Tear> tear_;
 };
 

@@ -5,12 +5,13 @@
 #include <string>
 
 #include "crypto/random/system_random.hpp"
+#include "firmware/boards/virtual/chip.hpp"
 #include "firmware/boards/virtual/file_flash.hpp"
 #include "firmware/os/card.hpp"
 
 namespace firmware::boards {
 
-class VirtualChip {
+class VirtualChip final : public Chip {
 public:
     /// Opens an existing chip.
     [[nodiscard]] static std::expected<std::unique_ptr<VirtualChip>, FileFlashError> open(
@@ -23,16 +24,15 @@ public:
     VirtualChip(FileFlash flash, crypto::SystemRandom& random)
         : flash_{std::move(flash)}, random_{&random} {}
 
-    /// Power on or reset. Empty: the chip is mute.
-    [[nodiscard]] std::span<const std::uint8_t> reset();
-    /// Power off: everything volatile is gone.
-    void power_off() { card_.reset(); }
-    /// The ATR; powers the chip on if it is off.
-    [[nodiscard]] std::span<const std::uint8_t> atr();
-    /// Empty when the chip is off or mute.
-    [[nodiscard]] std::vector<std::uint8_t> process(protocol::Bytes command);
-    void housekeeping();
-    [[nodiscard]] FileFlash& flash() { return flash_; }
+    [[nodiscard]] std::span<const std::uint8_t> reset() override;
+    void power_off() override { card_.reset(); }
+    [[nodiscard]] std::span<const std::uint8_t> atr() override;
+    [[nodiscard]] std::vector<std::uint8_t> process(protocol::Bytes command) override;
+    void housekeeping() override;
+    [[nodiscard]] bool kill_at(std::uint64_t operation) override {
+        flash_.kill_at(operation);
+        return true;
+    }
 
 private:
     FileFlash flash_;
