@@ -28,7 +28,10 @@ endif()
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 add_test(NAME crypto_batch_rules_test
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/batch_rules_test.py ${PROJECT_SOURCE_DIR})
-set_tests_properties(crypto_batch_rules_test PROPERTIES LABELS "crypto;batch_mac")
+add_test(NAME crypto_batch_generator_test
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/batch_generator_test.py
+        $<TARGET_FILE:batch_des_circuits> ${PROJECT_SOURCE_DIR}/crypto/batch)
+set_tests_properties(crypto_batch_rules_test crypto_batch_generator_test PROPERTIES LABELS "crypto;batch_mac")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     add_test(NAME crypto_batch_symbols_test
         COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/batch_symbols_test.py
