@@ -412,3 +412,16 @@ TEST_CASE("refusal: a form that this processor lacks") {
     CHECK(verified.error() == BatchRefusal::form_unavailable);
     CHECK(genuine == 0);
 }
+
+TEST_CASE("refusal: every one, and every form, has a name of its own") {
+    std::vector<std::string> names{name(Sm4Form::avx2_aes), name(Sm4Form::avx2_gfni),
+                                   name(Sm4Form::avx512_gfni), name(DesForm::avx2),
+                                   name(DesForm::avx512)};
+    for (int i = 0; i <= static_cast<int>(BatchRefusal::key_unknown); ++i) {
+        names.emplace_back(name(static_cast<BatchRefusal>(i)));
+    }
+    std::ranges::sort(names);
+    CHECK(std::ranges::adjacent_find(names) == names.end());
+    CHECK(std::ranges::find(names, "unknown") == names.end());
+    CHECK(std::string{name(static_cast<BatchRefusal>(0x7F))} == "unknown");
+}

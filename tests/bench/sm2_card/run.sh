@@ -6,7 +6,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-work=${1:-$root/build/sm2_card}
+work=$(realpath -m "${1:-$root/build/sm2_card}")
 text_max=3277 # 3.2 KB: sign_digest and verify_digest with all they use
 text_with_keys_max=3900
 sign_max=9000000
