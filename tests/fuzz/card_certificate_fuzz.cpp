@@ -1,0 +1,53 @@
+// Any bytes as SM2 and RSA certificates: a named refusal, or fields. The first byte chooses, so
+// that RSA inputs meet a modulus of their own size, and recovered text can be anything.
+#include <algorithm>
+#include <vector>
+
+#include "crypto/keys/emv_certificate.hpp"
+#include "crypto/keys/sm2_certificate.hpp"
+
+namespace {
+
+using namespace crypto;
+using namespace crypto::keys;
+
+void require(bool holds) {
+    if (!holds) __builtin_trap();
+}
+
+void sm2_door(Bytes input) {
+    const auto certificate = parse_sm2_certificate(input);
+    if (!certificate) return require(name(certificate.error())[0] != 0);
+    const auto verified = verify_sm2_certificate(*certificate, *certificate, {});
+    if (!verified) require(name(verified.error())[0] != 0);
+}
+
+/// modulus size, remainder size, exponent choice; modulus; remainder; certificate.
+void rsa_door(Bytes input) {
+    protocol::ByteReader in{input};
+    const auto modulus_size = in.take_u8();
+    const auto remainder_size = in.take_u8();
+    if (!modulus_size || !remainder_size) return;
+    const auto modulus = in.take(*modulus_size);
+    const auto remainder = in.take(*remainder_size);
+    if (!modulus || !remainder) return;
+    const RsaPublicKey signer{{modulus->begin(), modulus->end()}, {0x03}};
+    constexpr std::array<std::uint8_t, 1> exponent{0x03};
+    const auto certificate = recover_emv_certificate(signer, in.rest(), {*remainder, exponent, {}});
+    if (!certificate) require(name(certificate.error())[0] != 0);
+    if (certificate) {
+        const auto checked = check_emv_certificate(*certificate, {}, std::nullopt);
+        if (!checked) require(name(checked.error())[0] != 0);
+    }
+    const auto static_data = recover_static_data(signer, in.rest(), {});
+    if (!static_data) require(name(static_data.error())[0] != 0);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size == 0) return 0;
+    const Bytes input{data + 1, size - 1};
+    data[0] % 2 == 0 ? sm2_door(input) : rsa_door(input);
+    return 0;
+}
