@@ -39,10 +39,14 @@ void Day::note(const std::string& what) {
     notes_.push_back(fmt::format("{} {}", clock_.unix_ms() / 1000 % 86'400, what));
 }
 
-DayReport Day::run() {
+void Day::set_network_faults() {
     network_.set_faults(plan_.faults.network
                             ? NetworkFaults{8, 8, 8, 8, plan_.faults.processes_killed ? 4U : 0U}
                             : NetworkFaults{});
+}
+
+DayReport Day::run() {
+    set_network_faults();
     try {
         check();
         for (unsigned i = 0; i < plan_.events; ++i) {

@@ -78,7 +78,10 @@ private:
     /// The mail of one city for each of its peers, once. True when something was sent.
     bool send_mail(City& from);
 
+    void set_network_faults();
+    void calm_network();
     void calm();
+    void storm();
     /// Until nobody has anything to do.
     void settle_network();
     void resolve_torn_taps();

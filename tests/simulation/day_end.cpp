@@ -9,6 +9,7 @@ namespace simulation {
 namespace {
 
 constexpr int rounds_max = 200;
+constexpr int storm_events = 12;
 
 void demand(bool holds, const std::string& what) {
     if (!holds) throw Violation{what};
@@ -25,7 +26,7 @@ std::int64_t from_to(const std::vector<host::store::SettlementLineRow>& lines,
 
 }  // namespace
 
-void Day::calm() {
+void Day::calm_network() {
     network_.set_faults({});
     for (City& city : cities_) {
         city.process->accepts_calls = true;
@@ -33,6 +34,10 @@ void Day::calm() {
     while (network_.deliver_late()) {
         check();
     }
+}
+
+void Day::calm() {
+    calm_network();
     for (const auto& card : cards_) {
         demand(home_of(*card).kiosk->settle(card->chip, card->plan.number),
                "a load does not come to its end");
@@ -78,11 +83,32 @@ void Day::resolve_torn_taps() {
     settle_network();
 }
 
+// What happens to the cities while they close their day.
+void Day::storm() {
+    set_network_faults();
+    for (int i = 0; i < storm_events; ++i) {
+        clock_.advance_ms(1'000);
+        const std::uint64_t dice = below(5);
+        if (dice < 2) {
+            work();
+        } else if (dice < 4 || !plan_.faults.processes_killed) {
+            exchange();
+        } else {
+            kill();
+        }
+        check();
+    }
+    calm_network();
+}
+
 void Day::close() {
     const protocol::Date today = clock_.now().date;
     for (City& city : cities_) {
-        const auto begun = host::day::begin_close(city.process->store(), today);
-        demand(begun.has_value(), "the day does not close");
+        for (int twice = 0; twice < 2; ++twice) {  // the second time changes nothing
+            const auto begun = host::day::begin_close(city.process->store(), today);
+            demand(begun.has_value(), "the day does not close");
+            storm();
+        }
     }
     settle_network();
     for (City& city : cities_) {

@@ -142,6 +142,12 @@ GateProcess::Touched GateProcess::touch(Chip& card, const TouchFault& fault) {
     } catch (const GateKilled&) {
         kill_and_restart();
     }
+    if (out.report && out.report->result.open) {  // G2 of docs/gate.md
+        const auto counts = journal_->counts();
+        if (!counts || counts->pending != 0) {
+            throw std::runtime_error{"the gate opened before its journal had the end"};
+        }
+    }
     if (fault.kind == Kind::disk_dies) kill_and_restart();
     out.debit = link.debit();
     card.power_off();

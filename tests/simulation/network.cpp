@@ -18,12 +18,14 @@ Network::Answer Network::arrive(protocol::CityCode to, const platform::HttpReque
     return response;
 }
 
-// Its disk takes no more writes from some moment on, then it is gone; nobody hears an answer.
+// Its disk takes no more writes from some moment on, then it is gone. A success that it still
+// answered is a promise, whoever heard it.
 Network::Answer Network::die_on(protocol::CityCode to, const platform::HttpRequest& request) {
     CityProcess& city = *cities_.at(to);
     if (!city.accepts_calls) return silence(platform::NetError::refused);
     city.arm_kill();
-    (void)city.host().handle(request);
+    const auto response = city.host().handle(request);
+    if (response.status == 200) witness_(to, request, response);
     city.kill_and_restart();
     return silence(platform::NetError::closed);
 }
