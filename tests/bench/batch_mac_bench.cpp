@@ -30,6 +30,7 @@ struct Settings {
     std::size_t streaming = 4'000'000;  // 144 MB of records
     std::size_t peer_records = 20'000;
     double seconds = 0.1;  // at least, for a small batch
+    Forms forms = best_forms();
 };
 
 /// On one thread the thread's own processor time counts, so that neighbours on the machine cost
@@ -259,10 +260,11 @@ void run_forms(const std::string& what, Suite suite, const Settings& settings, d
         contenders.push_back(
             ours<Record>(form_name(suite, forms), work.one, hot, {.threads = 1, .forms = forms}));
     }
+    const BatchOptions chosen{.threads = 1, .forms = settings.forms};
     const auto mixed = random_records<Record>(settings.hot, 40, random);
-    contenders.push_back(ours<Record>("best, 40 issuer keys at random", work.many, mixed, {}));
+    contenders.push_back(ours<Record>("40 issuer keys at random", work.many, mixed, chosen));
     const auto streaming = random_records<Record>(settings.streaming, 1, random);
-    contenders.push_back(ours<Record>("best, streaming from memory", work.one, streaming, {}));
+    contenders.push_back(ours<Record>("streaming from memory", work.one, streaming, chosen));
     print(what, contenders, settings, clock);
 }
 
@@ -275,7 +277,8 @@ void run_sizes(const std::string& what, Suite suite, const Settings& settings, d
     for (const std::size_t size :
          {1U, 2U, 4U, 8U, 16U, 64U, 256U, 512U, 4096U, 65536U, 1'000'000U}) {
         contenders.push_back(ours<TacRecord>("batches of " + std::to_string(size), work.one,
-                                             std::span{records}.first(size), {}));
+                                             std::span{records}.first(size),
+                                             {.threads = 1, .forms = settings.forms}));
     }
     print(what, contenders, settings, clock);
 }
@@ -290,7 +293,7 @@ void run_threads(const std::string& what, Suite suite, const Settings& settings,
         for (const unsigned threads : {1U, 2U}) {
             contenders.push_back(ours<TacRecord>(
                 std::to_string(size) + " records, threads: " + std::to_string(threads), work.one,
-                std::span{records}.first(size), {.threads = threads}));
+                std::span{records}.first(size), {.threads = threads, .forms = settings.forms}));
         }
     }
     for (Contender& contender : contenders) contender.clock = wall_time;
@@ -348,8 +351,8 @@ void run_tables(const std::string& only, const Settings& settings, double clock)
         {"3DES TAC: 9 DES, 1 key schedule", des, run_forms<TacRecord>},
         {"3DES MAC1: 12 DES, 3 key schedules", des, run_forms<PurchaseMacRecord>},
         {"SM3 of 64-byte records", sm4, run_sm3},
-        {"SM4 TAC by batch size, best form", sm4, run_sizes},
-        {"3DES TAC by batch size, best form", des, run_sizes},
+        {"SM4 TAC by batch size", sm4, run_sizes},
+        {"3DES TAC by batch size", des, run_sizes},
         {"SM4 TAC on one and two threads, by the wall's clock", sm4, run_threads},
         {"3DES TAC on one and two threads, by the wall's clock", des, run_threads},
     };
@@ -372,7 +375,7 @@ std::string relevant_flags() {
 
 int usage() {
     std::puts(
-        "batch_mac_bench [--smoke] [--rounds N] [--only WORD]\n"
+        "batch_mac_bench [--smoke] [--rounds N] [--only WORD] [--form NAME]...\n"
         "Prints records a second and core cycles per record for every form of the MAC engine that "
         "this\n"
         "machine has, beside OpenSSL and libgcrypt. Takes about a minute on a quiet machine. One "
@@ -380,6 +383,9 @@ int usage() {
         "timed by its own processor time, two by the clock on the wall; `share` is how much of "
         "the\n"
         "processors the line got: below 95 % something else was running.\n"
+        "  --form NAME instead of the best: portable, avx2+aes, avx2+gfni, avx512+gfni for SM4; "
+        "portable,\n              avx2, avx512 for 3DES. For the tables by batch size and threads, "
+        "and the lines below\n              the forms\n"
         "  --rounds N  rounds of which the median counts (5)\n"
         "  --only WORD only the tables with this word in their title, such as SM4, MAC1, threads\n"
         "  --smoke     a second of everything, to see that it works; the figures mean nothing");
@@ -388,6 +394,20 @@ int usage() {
 
 }  // namespace
 
+/// `portable` is both algorithms'; other names are one's.
+void force_form(Forms& forms, const std::string& wanted) {
+    bool found = false;
+    for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
+        for (const Forms& each : forms_for(suite)) {
+            if (form_name(suite, each) != wanted) continue;
+            found = true;
+            if (suite == Suite::sm4) forms.sm4 = each.sm4;
+            if (suite == Suite::triple_des) forms.des = each.des;
+        }
+    }
+    require(found, wanted + " is no form that this processor has: see --help");
+}
+
 int main(int argc, char** argv) {
     Settings settings;
     std::string only;
@@ -395,11 +415,17 @@ int main(int argc, char** argv) {
         const std::string argument = argv[i];
         if (argument == "--help") return usage();
         if (argument == "--smoke") {
-            settings = {
-                .rounds = 1, .hot = 600, .streaming = 70'000, .peer_records = 200, .seconds = 0};
+            settings = {.rounds = 1,
+                        .hot = 600,
+                        .streaming = 70'000,
+                        .peer_records = 200,
+                        .seconds = 0,
+                        .forms = settings.forms};
         } else if (argument == "--rounds" && i + 1 < argc) {
             settings.rounds = std::atoi(argv[++i]);
             require(settings.rounds > 0, "--rounds needs a number from 1");
+        } else if (argument == "--form" && i + 1 < argc) {
+            force_form(settings.forms, argv[++i]);
         } else if (argument == "--only" && i + 1 < argc) {
             only = argv[++i];
         } else {
@@ -407,6 +433,8 @@ int main(int argc, char** argv) {
         }
     }
     const double clock = clock_rate();
+    std::printf("SM4 %s, 3DES %s where the table names no form\n", name(settings.forms.sm4),
+                name(settings.forms.des));
     std::printf("%s\n%s\nclock %.2f GHz, load %s\n", line_of("/proc/cpuinfo", "model name").c_str(),
                 relevant_flags().c_str(), clock / 1e9, line_of("/proc/loadavg", "").c_str());
     run_tables(only, settings, clock);

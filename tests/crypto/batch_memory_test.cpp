@@ -61,13 +61,13 @@ constexpr std::size_t depth = 96 * 1024;
 using Dump = std::vector<std::uint8_t>;
 
 /// Writes zeros where the calls to come will have their frames.
-[[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void clear_stack_below() {
+__attribute__((noinline, no_sanitize("address", "undefined"))) void clear_stack_below() {
     volatile std::uint8_t below[depth];
     for (std::size_t i = 0; i < depth; ++i) below[i] = 0;
     asm volatile("" : : "m"(below));
 }
 /// What the calls before left there.
-[[gnu::noinline, gnu::no_sanitize("address", "undefined")]] void read_stack_below(
+__attribute__((noinline, no_sanitize("address", "undefined"))) void read_stack_below(
     std::uint8_t* out) {
     volatile std::uint8_t below[depth];
     asm volatile("" : "=m"(below));  // not initialised, on purpose
