@@ -59,6 +59,7 @@ public:
     void reboot();
     /// From the next operation on, the part reports failure (programs and erases nothing).
     void wear_out() { is_worn_out_ = true; }
+    void repair() { is_worn_out_ = false; }
     /// From now on a unit may be programmed twice: for images that were damaged on purpose.
     void allow_reprogramming() { is_strict_ = false; }
     /// Flips one stored bit, as radiation or charge loss would.

@@ -1,0 +1,315 @@
+// The purse's and the SAM's part of docs/card_commands.md, 10.
+#include "tests/firmware/os/status_words.hpp"
+
+namespace tests::status_words {
+
+using protocol::TransactionType;
+
+namespace {
+
+[[nodiscard]] std::function<Data(Chip&)> fixed(std::string_view text) {
+    return [command = hex(text)](Chip&) { return command; };
+}
+[[nodiscard]] std::function<Data(Chip&)> holding(Data data) {
+    return [data = std::move(data)](Chip&) { return data; };
+}
+[[nodiscard]] Data data_of(const protocol::ShortCommand& command) {
+    const Bytes bytes = command.bytes();
+    return {bytes.begin() + 5, bytes.begin() + 5 + bytes[4]};
+}
+void verify(Chip& card) {
+    card.must(protocol::verify_pin(first_pin));
+}
+
+/// Purse state with counters that have come to their end.
+void exhaust_counters(Chip& card) {
+    firmware::Store store{card.flash()};
+    if (!store.mount()) throw std::runtime_error{"the chip does not mount"};
+    firmware::Transaction change;
+    for (const std::uint8_t which : {std::uint8_t{0}, std::uint8_t{1}}) {
+        Data state(255);
+        const auto id = firmware::objects::state(0, which);
+        state.resize(store.read(id, state).value());
+        const std::size_t at = which == 0 ? 7 : 0;
+        state[at] = state[at + 1] = 0xFF;
+        if (!change.put(id, state)) throw std::runtime_error{"the state does not fit"};
+    }
+    if (!store.commit(change, firmware::Urgency::tap)) throw std::runtime_error{"no commit"};
+    card.power_on();
+    card.must(protocol::select_by_name(protocol::transit_aid));
+}
+
+const Data one_fen = hex("01 00000001 000001000050");
+const Data fortune = hex("01 7FFFFFFF 000001000050");
+const Data other_key = hex("07 00000001 000001000050");
+
+/// An INITIALIZE of the issuer's kind: the PIN guards it.
+void add_online(Provokers& to, const char* name, std::uint8_t p1, unsigned size, bool has_amount) {
+    const Good good{name,
+                    ready_card,
+                    {0x80, 0x50, p1, 0x02},
+                    [](Chip& card) {
+                        verify(card);
+                        return one_fen;
+                    },
+                    size};
+    add_common(to, good, "LPESD");
+    const auto at_once = [p1](Chip&) {
+        return bytes_of(protocol::make_command(0x80, 0x50, p1, 0x02, one_fen));
+    };
+    to.add(
+        good, "6A81", "application blocked", [](Chip& card) { block_application(card, 0); },
+        at_once);
+    to.add(
+        good, "9303", "application blocked for good",
+        [](Chip& card) { block_application(card, 1); }, at_once);
+    const auto with = [good](const Data& data) {
+        return [good, data](Chip& card) {
+            return good.command(card, Form::right, [&](Data& body, auto&) { body = data; });
+        };
+    };
+    to.add(good, "6982", "PIN not verified", nothing,
+           [p1](Chip&) { return bytes_of(protocol::make_command(0x80, 0x50, p1, 0x02, one_fen)); });
+    to.add(good, "9403", "no such key", nothing, with(other_key));
+    to.add(good, "9402", "counter at its end", exhaust_counters, with(one_fen));
+    if (has_amount) to.add(good, "9401", "amount", nothing, with(fortune));
+}
+
+void add_offline(Provokers& to, const char* name, std::uint8_t p1) {
+    const Good good{name, ready_card, {0x80, 0x50, p1, 0x02}, holding(one_fen), 15};
+    add_common(to, good, "LPESDBG");
+    const auto with = [good](const Data& data) {
+        return [good, data](Chip& card) {
+            return good.command(card, Form::right, [&](Data& body, auto&) { body = data; });
+        };
+    };
+    to.add(good, "9403", "no such key", nothing, with(other_key));
+    to.add(good, "9402", "counter at its end", exhaust_counters, with(one_fen));
+    to.add(good, "9401", "amount", nothing, with(fortune));
+}
+
+/// What answers an INITIALIZE: wrong MAC, wrong state, and the last try.
+void add_second(Provokers& to, const Good& good, std::string_view letters) {
+    add_common(to, good, letters);
+    const auto wrong = [good](Chip& card) {
+        return good.command(card, Form::right, [](Data& data, auto&) { data.back() ^= 1; });
+    };
+    to.add(good, "9302", "MAC wrong", nothing, wrong);
+    to.add(good, "6901", "not opened", nothing, [good](Chip& card) {
+        const Data out = good.command(card);
+        card.must(protocol::select_by_name(protocol::transit_aid));
+        return out;
+    });
+    to.add(good, "6A80", "date", nothing, [good](Chip& card) {
+        return good.command(card, Form::right,
+                            [](Data& data, auto&) { data[data.size() - 9] = 0x13; });
+    });
+    const auto lose_all = [wrong](Chip& card) {
+        for (int i = 0; i < 9; ++i) (void)card.send(wrong(card));
+    };
+    to.add(good, "9303", "MAC wrong for the last time", lose_all, wrong, true);
+}
+
+[[nodiscard]] Chip& terminal_sam() {
+    static Chip sam = ready_sam();
+    return sam;
+}
+
+[[nodiscard]] Data pay(Chip& card) {
+    return data_of(debit(open_purchase(card, terminal_sam(), 1, TransactionType::purchase)));
+}
+
+[[nodiscard]] Data unload_data(Chip& card) {
+    verify(card);
+    const auto opened = protocol::LoadInitialised::parse(
+        card.must(protocol::initialise_for_unload(initialise_data(1))));
+    const auto key = crypto::purse::online_process_key(card_key(KeyUsage::unload, Suite::sm4),
+                                                       opened->random, opened->counter);
+    return data_of(protocol::debit_for_unload(
+        {noon(), crypto::purse::purse_mac(
+                     key, protocol::load_mac2_input(protocol::Money::from_fen(1),
+                                                    TransactionType::unload, terminal, noon()))}));
+}
+
+[[nodiscard]] Data limit_data(Chip& card, std::uint32_t fen) {
+    verify(card);
+    const auto answer = card.must(protocol::initialise_for_update(KeyIndex{1}, terminal));
+    protocol::ByteReader in{answer};
+    (void)in.take_u32();
+    const protocol::OnlineCounter counter{in.take_u16().value()};
+    (void)in.take(5);
+    const auto key = crypto::purse::online_process_key(card_key(KeyUsage::overdraft, Suite::sm4),
+                                                       in.take_array<4>().value(), counter);
+    return data_of(protocol::update_overdraw_limit(
+        {fen, noon(),
+         crypto::purse::purse_mac(key, protocol::overdraft_mac2_input(fen, terminal, noon()))}));
+}
+
+void add_second_commands(Provokers& to) {
+    const Good load_it{"CREDIT FOR LOAD",
+                       ready_card,
+                       {0x80, 0x52, 0, 0},
+                       [](Chip& card) { return data_of(credit(card, 1)); },
+                       4};
+    add_second(to, load_it, "LPESDW");
+    const Good unload{"DEBIT FOR UNLOAD", ready_card, {0x80, 0x54, 3, 0}, unload_data, 4};
+    add_second(to, unload, "LPESDW");
+    const Good limit{"UPDATE OVERDRAW LIMIT",
+                     ready_card,
+                     {0x80, 0x58, 0, 0},
+                     [](Chip& card) { return limit_data(card, 500); },
+                     4};
+    add_second(to, limit, "LPESDW");
+    to.add(
+        limit, "6A80", "below what is owed",
+        [limit](Chip& card) {
+            card.must(limit.command(card));
+            card.must(debit(open_purchase(card, terminal_sam(), 5'200, TransactionType::purchase)));
+        },
+        [](Chip& card) {
+            return bytes_of(protocol::make_command(0x80, 0x58, 0, 0, limit_data(card, 199), 4));
+        });
+    const Good pays{"DEBIT", ready_card, {0x80, 0x54, 1, 0}, pay, 8};
+    add_second(to, pays, "LPESDW");
+}
+
+void add_cache(Provokers& to) {
+    const auto rail = journey(9);
+    const auto open = [](Chip& card) {
+        card.must(protocol::initialise_for_capp_purchase(initialise_data(0)));
+    };
+    const Good cache{
+        "UPDATE CAPP DATA CACHE", ready_card, {0x80, 0xDC, 0x01, 0xD0}, [open, rail](Chip& card) {
+            open(card);
+            return Data{rail.begin(), rail.end()};
+        }};
+    add_common(to, cache, "SD");
+    const auto spoilt = [&](const char* word, const char* cause, std::uint8_t p1, std::uint8_t p2,
+                            Data data) {
+        to.add(cache, word, cause, nothing, [=](Chip& card) {
+            return cache.command(card, Form::right, [&](Data& body, auto& head) {
+                body = data, head[2] = p1, head[3] = p2;
+            });
+        });
+    };
+    spoilt("6700", "length", 1, 0xD0, {});
+    spoilt("6A86", "P1-P2", 1, 0xD1, {1});
+    spoilt("6A82", "no such file", 1, 0xC8, {1});
+    spoilt("6982", "access", 0, 0xC0, Data(23));
+    spoilt("6A83", "no record with this id", 5, 0xD0, Data(128));
+    spoilt("6A84", "record's length", 1, 0xD0, Data(127));
+    spoilt("6A80", "another id in the record", 1, 0xD0, Data(128));
+    to.add(cache, "6901", "not opened", nothing,
+           [rail](Chip&) { return bytes_of(protocol::update_capp_data_cache(1, 0x1A, rail)); });
+    to.add(
+        cache, "9407", "record locked",
+        [](Chip& card) {
+            auto locked = journey(1);
+            locked[5] = 1;
+            card.must(protect(card, card_key(KeyUsage::maintenance, Suite::sm4),
+                              {{0x04, 0xDC, 1, 0xD4}, locked}));
+        },
+        [cache](Chip& card) { return cache.command(card); });
+}
+
+}  // namespace
+
+void add_purse(Provokers& to) {
+    const Good balance{
+        "GET BALANCE", ready_card, {0x80, 0x5C, 0, 2}, {[](Chip&) { return Data{}; }}, 4};
+    add_common(to, balance, "LPESD");
+    add_online(to, "INITIALIZE FOR LOAD", 0x00, 16, true);
+    add_online(to, "INITIALIZE FOR UNLOAD", 0x05, 16, true);
+    add_online(to, "INITIALIZE FOR UPDATE", 0x04, 19, false);
+    add_offline(to, "INITIALIZE FOR PURCHASE", 0x01);
+    add_offline(to, "INITIALIZE FOR CAPP PURCHASE", 0x03);
+    add_second_commands(to);
+    add_cache(to);
+    const Good message{"GET MESSAGE",
+                       ready_card,
+                       {0x80, 0xCA, 0, 0},
+                       [](Chip& card) {
+                           card.must(protocol::initialise_for_purchase(initialise_data(0)));
+                           return Data{};
+                       },
+                       9};
+    add_common(to, message, "ES");
+    to.add(message, "6901", "not opened", nothing, fixed("80CA000009"));
+    const Good prove{
+        "GET TRANSACTION PROVE", ready_card, {0x80, 0x5A, 0, 6}, holding(hex("0000")), 8};
+    add_common(to, prove, "LPESDBG");
+    to.add(prove, "9406", "no such transaction", nothing, fixed("805A0006 02 0001 08"));
+}
+
+void add_sam(Provokers& to) {
+    const Data init = data_of(protocol::init_sam_for_purchase({{1, 2, 3, 4},
+                                                               protocol::OfflineCounter{7},
+                                                               protocol::Money::from_fen(5),
+                                                               TransactionType::purchase,
+                                                               noon(),
+                                                               key_version,
+                                                               Suite::sm4,
+                                                               protocol::card_factor(card_number),
+                                                               issuer.value()}));
+    const Good opens{"INIT SAM FOR PURCHASE", ready_sam, {0x80, 0x70, 0, 0}, holding(init), 8};
+    add_common(to, opens, "LPESDW");
+    const auto spoilt = [&](const char* word, const char* cause, std::size_t at,
+                            std::uint8_t value) {
+        to.add(opens, word, cause, nothing, [=](Chip& sam) {
+            return opens.command(sam, Form::right, [&](Data& data, auto&) { data[at] = value; });
+        });
+    };
+    spoilt("6A80", "date or type", 10, 0x03);
+    spoilt("9403", "no such key", 18, 0x77);
+    to.add(
+        opens, "9402", "numbers used up",
+        [](Chip& sam) {
+            firmware::Store store{sam.flash()};
+            if (!store.mount()) throw std::runtime_error{"the chip does not mount"};
+            firmware::Transaction change;
+            if (!change.put(firmware::objects::state(0, 0), Data(4, 0xFF)) ||
+                !store.commit(change, firmware::Urgency::tap)) {
+                throw std::runtime_error{"no commit"};
+            }
+            sam.power_on();
+            sam.must(protocol::select_by_name(protocol::sam_aid));
+        },
+        [opens](Chip& sam) { return opens.command(sam); });
+
+    const Good credits{"CREDIT SAM FOR PURCHASE", ready_sam, {0x80, 0x72, 0, 0}, [init](Chip& sam) {
+                           sam.must(protocol::make_command(0x80, 0x70, 0, 0, init, 8));
+                           return Data{1, 2, 3, 4};
+                       }};
+    add_common(to, credits, "LPSD");
+    to.add(credits, "9302", "MAC wrong", nothing,
+           [credits](Chip& sam) { return credits.command(sam); });
+    to.add(credits, "6901", "not opened", nothing, fixed("80720000 04 01020304"));
+
+    const Data factors(16, 0x31);
+    const Good prepares{"80 1A", ready_sam, {0x80, 0x1A, 0x45, 0x00}, holding(factors)};
+    add_common(to, prepares, "LSD");
+    to.add(prepares, "6A86", "P1-P2", nothing, fixed("801A8500 04 00000000"));
+    to.add(prepares, "9403", "no such key", nothing, [factors](Chip&) {
+        return bytes_of(protocol::make_command(0x80, 0x1A, 0x45, 7, factors));
+    });
+    to.add(prepares, "6985", "not for this purpose", nothing, [factors](Chip&) {
+        return bytes_of(protocol::make_command(0x80, 0x1A, 0x46, 0, factors));
+    });
+
+    const Good computes{"80 FA",
+                        ready_sam,
+                        {0x80, 0xFA, 0x05, 0x00},
+                        [prepares](Chip& sam) {
+                            sam.must(prepares.command(sam));
+                            return hex("0102030405060708 841E000004800000");
+                        },
+                        4};
+    add_common(to, computes, "PESD");
+    to.add(computes, "6985", "not for this purpose", nothing, [computes](Chip& sam) {
+        return computes.command(sam, Form::right, [](Data& data, auto&) { data[9] = 0x18; });
+    });
+    to.add(computes, "6901", "no 80 1A before", nothing,
+           fixed("80FA0500 10 0102030405060708841E000004800000"));
+}
+
+}  // namespace tests::status_words
