@@ -15,7 +15,16 @@ TAC = slice(49, 53)
 
 
 def trial(name, expected, seen):
-    return {'name': name, 'expected': str(expected), 'seen': str(seen), 'ok': expected == seen}
+    return {'name': name, 'expected': words(expected), 'seen': words(seen), 'ok': expected == seen}
+
+
+def words(value):
+    """For people."""
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, (list, tuple)):
+        return ', '.join(map(words, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def at_the_gates(taps):

@@ -4,6 +4,7 @@ Runs inside tests/system/reader_box (8 readers); ./run.sh starts it so. Leaves r
 only if conservation holds card by card, both books verify, and every trial ended as it must.
 """
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -166,25 +167,41 @@ class Day:
                 'taps': audit.tap_times(self.town.taps), 'batches': sum(one['batches']['count'] for one in self.reports),
                 'outcomes': dict(sorted(outcomes.items())), 'positions': audit.positions(self.cities, self.days), 'settlement': lines}
 
-    def batches(self):
-        """Each gate's batches and their outcomes, out of its own journal: what its operator sees."""
-        out = []
+    def result_files(self):
+        """Each gate's batches out of its own journal: what its operator sees. Answers (gate, sequence, records, outcomes) a batch."""
         for gate, _, _ in self.town.gates.values():
-            for sequence, records, result in trials.journal_rows(self.town, gate, 'SELECT sequence, records, result FROM batch ORDER BY sequence'):
-                counts = {}
-                for record in json.loads(result)['records']:
-                    counts[record['outcome']] = counts.get(record['outcome'], 0) + 1
-                out.append({'operator': gate.operator.name, 'device': gate.device, 'sequence': sequence, 'records': records, 'outcomes': counts})
-        return out
+            entries = trials.journal_rows(self.town, gate, 'SELECT batch, record FROM entry WHERE batch IS NOT NULL ORDER BY batch, id')
+            for sequence, result in trials.journal_rows(self.town, gate, 'SELECT sequence, result FROM batch ORDER BY sequence'):
+                records = [record for batch, record in entries if batch == sequence]
+                yield gate, sequence, records, [one['outcome'] for one in json.loads(result)['records']]
+
+    def batches(self):
+        return [{'operator': gate.operator.name, 'device': gate.device, 'sequence': sequence, 'records': len(records),
+                 'outcomes': dict(collections.Counter(outcomes))} for gate, sequence, records, outcomes in self.result_files()]
+
+    def flows(self):
+        """Whose cards paid which operator, by the operators' result files; they must add up to the positions."""
+        sums = collections.defaultdict(lambda: [0, 0])
+        for gate, _, records, outcomes in self.result_files():
+            for record, outcome in zip(records, outcomes):
+                amount = int.from_bytes(record[28:32], 'big')
+                if outcome == 'accepted' and amount:
+                    one = sums[f'city/{record[65:67].hex()}', f'operator/{gate.operator.id}']
+                    one[0], one[1] = one[0] + amount, one[1] + 1
+        return [{'from': a, 'to': b, 'amount_fen': fen, 'count': count} for (a, b), (fen, count) in sorted(sums.items())]
 
     def page(self, summary):
         kinds = {}
         for card in self.cards:
             kinds[card.holder] = kinds.get(card.holder, 0) + 1
+        flows = self.flows()
+        earned = {o: sum(f['amount_fen'] for f in flows if f['to'] == o) for o in summary['positions'] if o.startswith('operator/')}
+        booked = {o: fen for o, fen in summary['positions'].items() if o.startswith('operator/')}
+        self.trials.append(trials.trial('operators\' result files add up to their positions', booked, earned))
         return {'title': 'OneCard: a day of two cities', 'seed': self.options.seed, 'date': summary['date'], 'rehearsal': True,
                 'cities': [{'name': c.name, 'code': c.code, 'participant': f'city/{c.code}'} for c in self.cities],
                 'operators': [{'name': o.name, 'city': c.code, 'participant': f'operator/{o.id}'} for c in self.cities for o in c.operators],
-                'summary': summary, 'batches': self.batches(), 'trace': self.trace(), 'trials': self.trials,
+                'summary': summary, 'flows': flows, 'batches': self.batches(), 'trace': self.trace(), 'trials': self.trials,
                 'cards': {'count': len(self.cards), 'kinds': kinds}}
 
     def run(self):
