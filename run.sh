@@ -39,7 +39,7 @@ fi
 if [ "$mode" = shell ]; then
     mkdir -p var/chips
     build/release/bin/make_chips var/chips
-    exec tests/system/reader_box 1 tests/system/show_card shell
+    exec tests/system/reader_box 1 tests/system/card_shell
 fi
 mkdir -p var/demo
 say "A day of two cities (one to two minutes)"

@@ -23,7 +23,7 @@ ol.trace{list-style:none;padding:0;margin:0;border-left:2px solid var(--line)}ol
 ol.trace li::before{content:"";position:absolute;left:-7px;top:7px;width:12px;height:12px;border-radius:50%;background:var(--a)}
 ol.trace .where{color:var(--soft);font-size:.86rem}code{font:.84rem/1.5 ui-monospace,monospace;overflow-wrap:anywhere;color:var(--soft)}
 svg{width:100%;height:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}svg text{fill:var(--ink);font:15px system-ui,"Noto Sans SC",sans-serif}
-svg .soft{fill:var(--soft);font-size:13px}footer{color:var(--soft);font-size:.86rem;margin-top:48px}
+svg .soft{fill:var(--soft);font-size:13px}svg text{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}footer{color:var(--soft);font-size:.86rem;margin-top:48px}
 """
 
 
