@@ -194,6 +194,7 @@ MailResult Host::apply_statement(const Mail& mail, const Response& answer) {
     const auto bytes = answer.body_bytes();
     if (bytes.empty()) return MailResult::refused;
     const auto theirs = day::receive_statement(store_, city_, mail.peer, bytes.subspan(1));
+    if (!theirs && theirs.error().why == day::DayRefusal::store_failed) return MailResult::later;
     if (!theirs || !theirs->agree || bytes[0] != 1) {
         platform::log_error("statement_disagrees",
                             {{"peer", hex(mail.peer)},

@@ -3,6 +3,7 @@
 
 #include "host/day/statements.hpp"
 #include "tests/host/support/town.hpp"
+#include "tests/simulation/lossy_disk.hpp"
 
 // The business day from open to settled. docs/day.md.
 using namespace host_test;
@@ -210,6 +211,32 @@ TEST_CASE("statement: forged, foreign, re-marked or malformed ones are refused")
     CHECK(wire.call(mail->request)->status == 200);
     scene.a.work();
     CHECK(state_of(scene.a) == "netted");
+}
+
+TEST_CASE("statement: our own full disk is no disagreement, the exchange goes on later") {
+    simulation::LossyDisk disk{"host-day-test"};  // outlives the store
+    Town a{3100, {3200}};
+    Town b{3200, {3100}};
+    a.host.reset();
+    host::store::SqliteStoreOptions options;
+    options.vfs = disk.vfs();
+    a.store = std::move(*host::store::open_sqlite_store("host.db", options));
+    a.host = std::move(*host::Host::open(a.city, *a.store, a.keys, a.clock));
+    for (Town* town : {&a, &b}) {
+        REQUIRE(close(*town) == 200);
+        town->work();
+    }
+    const auto mail = a.host->next_mail(b.city.code);
+    REQUIRE(mail);
+    REQUIRE(mail->kind == host::Mail::Kind::statement);
+    Wire wire{a, b};
+    const auto answer = wire.call(mail->request);
+    disk.fill_after(0);
+    CHECK(a.host->on_peer_answer(*mail, answer) == host::MailResult::later);
+    disk.refill();
+    CHECK(a.host->on_peer_answer(*mail, answer) == host::MailResult::done);
+    a.work();
+    CHECK(state_of(a) == "netted");
 }
 
 TEST_CASE("statement: cities that disagree do not net") {

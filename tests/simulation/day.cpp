@@ -52,6 +52,9 @@ DayReport Day::run() {
         for (unsigned i = 0; i < plan_.events; ++i) {
             clock_.advance_ms(1 + static_cast<std::int64_t>(below(event_pause_ms_max)));
             if (i == plan_.events / 2) put_on_hot_list();
+            for (std::size_t c = 0; c < cities_.size(); ++c) {
+                if (i == plan_.events * 5 / 8 + 8 * c) close_first_day(cities_[c]);
+            }
             one_event();
             check();
         }

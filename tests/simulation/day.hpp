@@ -85,8 +85,10 @@ private:
     /// Until nobody has anything to do.
     void settle_network();
     void resolve_torn_taps();
+    void close_first_day(City& city);
     void close();
     void check_end();
+    void check_lines(const protocol::Date& date);
     void check();
     void note(const std::string& what);
 
@@ -97,6 +99,7 @@ private:
     DayPlan plan_;
     crypto::SeededRandom random_;
     platform::ManualClock clock_;
+    protocol::Date first_day_;  ///< the business date that is open in the beginning
     terminal::FareTable fares_;
     Promises promises_;
     Network network_;

@@ -1,6 +1,7 @@
 // The end of a simulated day: everybody is well again, everything arrives, the cities settle.
 #include <fmt/format.h>
 
+#include "host/day/calendar.hpp"
 #include "host/ledger/book.hpp"
 #include "tests/simulation/day.hpp"
 
@@ -101,47 +102,42 @@ void Day::storm() {
     calm_network();
 }
 
+// While gates are busy and messages are under way; the cities do not do it together.
+void Day::close_first_day(City& city) {
+    note(fmt::format("close {:04X}", city.plan.code.value()));
+    demand(host::day::begin_close(city.process->store(), first_day_).has_value(),
+           "the first day does not close");
+}
+
 void Day::close() {
-    const protocol::Date today = clock_.now().date;
+    const protocol::Date second_day = host::day::next_day(first_day_);
     for (City& city : cities_) {
         for (int twice = 0; twice < 2; ++twice) {  // the second time changes nothing
-            const auto begun = host::day::begin_close(city.process->store(), today);
+            const auto begun = host::day::begin_close(city.process->store(), second_day);
             demand(begun.has_value(), "the day does not close");
             storm();
         }
     }
     settle_network();
     for (City& city : cities_) {
-        const auto settled = host::day::settle(city.process->store(), city.process->city(), today);
-        demand(settled.has_value(),
-               settled ? ""
-                       : fmt::format("city {:04X} is not netted: {}", city.plan.code.value(),
-                                     host::day::name(settled.error().why)));
+        for (const auto& date : {first_day_, second_day, first_day_}) {
+            const auto settled =
+                host::day::settle(city.process->store(), city.process->city(), date);
+            demand(settled.has_value(),
+                   settled ? ""
+                           : fmt::format("city {:04X} does not settle: {}", city.plan.code.value(),
+                                         host::day::name(settled.error().why)));
+        }
     }
     check();
 }
 
-void Day::check_end() {
-    const Sums& sums = report_.sums;
-    std::string open;
-    for (City& city : cities_) open += open_debits_text(*city.process, cards_);
-    demand(open.empty(),
-           fmt::format("{} fen are in transit in the end: {}", sums.in_transit, open));
-    demand(sums.load_pending == 0, "a load is pending in the end");
-    demand(sums.disputed_in_error == 0, "a dispute about nothing is open in the end");
-    const protocol::Date today = clock_.now().date;
+// Both cities write the same lines between them for this date.
+void Day::check_lines(const protocol::Date& date) {
     std::vector<std::vector<host::store::SettlementLineRow>> lines;
     for (City& city : cities_) {
-        look(city.process->store(), [&] {
-            lines.push_back(city.process->store().settlement_lines(today));
-            demand(host::ledger::verify(city.process->store()).ok(), "a ledger does not verify");
-        });
-        for (const auto& gate : city.gates) {
-            const auto counts = gate->journal().counts();
-            demand(counts && counts->pending == 0 && counts->unbatched == 0 &&
-                       counts->unacknowledged_batches == 0 && counts->incomplete_results == 0,
-                   "a gate has entries that nobody decided");
-        }
+        look(city.process->store(),
+             [&] { lines.push_back(city.process->store().settlement_lines(date)); });
     }
     for (std::size_t a = 0; a < cities_.size(); ++a) {
         for (std::size_t b = 0; b < cities_.size(); ++b) {
@@ -154,6 +150,29 @@ void Day::check_end() {
             report_.settled_fen += said_by_payer;
         }
     }
+}
+
+void Day::check_end() {
+    const Sums& sums = report_.sums;
+    std::string open;
+    for (City& city : cities_) open += open_debits_text(*city.process, cards_);
+    demand(open.empty(),
+           fmt::format("{} fen are in transit in the end: {}", sums.in_transit, open));
+    demand(sums.load_pending == 0, "a load is pending in the end");
+    demand(sums.disputed_in_error == 0, "a dispute about nothing is open in the end");
+    for (City& city : cities_) {
+        look(city.process->store(), [&] {
+            demand(host::ledger::verify(city.process->store()).ok(), "a ledger does not verify");
+        });
+        for (const auto& gate : city.gates) {
+            const auto counts = gate->journal().counts();
+            demand(counts && counts->pending == 0 && counts->unbatched == 0 &&
+                       counts->unacknowledged_batches == 0 && counts->incomplete_results == 0,
+                   "a gate has entries that nobody decided");
+        }
+    }
+    check_lines(first_day_);
+    check_lines(host::day::next_day(first_day_));
 }
 
 }  // namespace simulation

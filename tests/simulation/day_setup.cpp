@@ -57,6 +57,7 @@ Day::Day(const DayPlan& plan)
     : plan_{plan},
       random_{plan.seed, "day"},
       clock_{morning()},
+      first_day_{clock_.now().date},
       fares_{fares()},
       network_{random_.fork("network"),
                [this](protocol::CityCode city, const platform::HttpRequest& request,
