@@ -209,7 +209,6 @@ class Town:
             time.sleep(0.3)
 
     def stop(self):
-        for program in [program for _, program, _ in self.gates.values()] + self.others + list(self.hosts.values()):
-            program.stop()
-        for slot in self.card_slots + self.sam_slots:
-            slot.close()
+        for group in ([program for _, program, _ in self.gates.values()], self.others + list(self.hosts.values())):
+            machines.together([program.stop for program in group])
+        machines.together([slot.close for slot in self.card_slots + self.sam_slots])

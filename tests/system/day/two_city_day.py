@@ -112,8 +112,7 @@ class Day:
         self.trials.append(trials.trial('both books verify: chain, totals, cards', [True, True], verified))
         self.trace_source = self.traced_tap()
         self.traces = self.ask_traces()
-        for _, program, _ in self.town.gates.values():
-            program.stop()
+        machines.together([program.stop for _, program, _ in self.town.gates.values()])
         step(f'Reading the balance of {len(self.cards)} cards, from the cards')
         self.balances = audit.read_balances(self.town, self.progress.advance)
 
