@@ -1,6 +1,7 @@
 #include "crypto/core/block_cipher.hpp"
 
 #include <memory>
+#include <utility>
 
 namespace crypto {
 namespace {
@@ -11,11 +12,34 @@ void require(bool holds) {
     if (!holds) __builtin_trap();
 }
 
+#ifdef MBEDTLS_AES_C
+constexpr bool has_aes = true;
+#else
+constexpr bool has_aes = false;  // a card's mbedTLS: nothing on it speaks AES
+#endif
+
+constexpr std::size_t des_key_size = 8;
+constexpr std::size_t des_round_words = 32;  // two for each of sixteen rounds
+
+/// One DES key's rounds; deciphering takes the same ones from the last to the first. FIPS 46-3.
+void set_des_rounds(std::uint32_t* rounds, Bytes key, bool encrypting) {
+    mbedtls_des_setkey(rounds, key.data());
+    if (encrypting) return;
+    for (std::size_t i = 0; i < des_round_words / 2; i += 2) {
+        std::swap(rounds[i], rounds[des_round_words - 2 - i]);
+        std::swap(rounds[i + 1], rounds[des_round_words - 1 - i]);
+    }
+}
+
+/// ISO/IEC 18033-3:2010, 4.2: E(k1) D(k2) E(k3), or all of it backwards; with two keys k3 is k1.
+/// mbedTLS's own function makes both directions, with 384 bytes of stack for the one not wanted.
 void set_des3_key(mbedtls_des3_context& context, Bytes key, bool encrypting) {
-    const bool two_keys = key.size() == 16;
-    const auto set = encrypting ? (two_keys ? mbedtls_des3_set2key_enc : mbedtls_des3_set3key_enc)
-                                : (two_keys ? mbedtls_des3_set2key_dec : mbedtls_des3_set3key_dec);
-    require(set(&context, key.data()) == 0);
+    const Bytes k1 = key.first(des_key_size);
+    const Bytes k2 = key.subspan(des_key_size, des_key_size);
+    const Bytes k3 = key.size() == 3 * des_key_size ? key.last(des_key_size) : k1;
+    set_des_rounds(context.sk, encrypting ? k1 : k3, encrypting);
+    set_des_rounds(context.sk + des_round_words, k2, !encrypting);
+    set_des_rounds(context.sk + 2 * des_round_words, encrypting ? k3 : k1, encrypting);
 }
 
 }  // namespace
@@ -35,10 +59,14 @@ BlockSchedule::BlockSchedule(Cipher cipher, Bytes key, Direction direction) : ci
             return;
         case Cipher::sm4: std::construct_at(&schedule_.sm4, key.first<sm4_key_size>()); return;
         case Cipher::aes:
-            mbedtls_aes_init(&schedule_.aes);
-            require((encrypting ? mbedtls_aes_setkey_enc : mbedtls_aes_setkey_dec)(
-                        &schedule_.aes, key.data(), static_cast<unsigned>(key.size() * 8)) == 0);
-            return;
+            if constexpr (has_aes) {
+                mbedtls_aes_init(&schedule_.aes);
+                const auto set = encrypting ? mbedtls_aes_setkey_enc : mbedtls_aes_setkey_dec;
+                require(set(&schedule_.aes, key.data(), static_cast<unsigned>(key.size() * 8)) ==
+                        0);
+                return;
+            }
+            break;
     }
     require(false);
 }
@@ -48,7 +76,9 @@ BlockSchedule::~BlockSchedule() {
         case Cipher::des: mbedtls_des_free(&schedule_.des); return;
         case Cipher::triple_des: mbedtls_des3_free(&schedule_.triple_des); return;
         case Cipher::sm4: std::destroy_at(&schedule_.sm4); return;
-        case Cipher::aes: mbedtls_aes_free(&schedule_.aes); return;
+        case Cipher::aes:
+            if constexpr (has_aes) mbedtls_aes_free(&schedule_.aes);
+            return;
     }
 }
 
@@ -74,7 +104,7 @@ void BlockSchedule::apply(MutableBytes block, Direction direction) const {
         case Cipher::aes: {
             const int mode =
                 direction == Direction::encrypt ? MBEDTLS_AES_ENCRYPT : MBEDTLS_AES_DECRYPT;
-            require(mbedtls_aes_crypt_ecb(&aes, mode, at, at) == 0);
+            if constexpr (has_aes) require(mbedtls_aes_crypt_ecb(&aes, mode, at, at) == 0);
             return;
         }
     }

@@ -15,7 +15,7 @@ enum class Cipher : std::uint8_t {
     des,  ///< FIPS 46-3: 8-byte key, parity ignored. Only inside the MACs of the installed base.
     triple_des,  ///< ISO/IEC 18033-3:2010, 4.2, EDE: 16-byte key (two keys) or 24 (three)
     sm4,         ///< GB/T 32907-2016: 16-byte key
-    aes,         ///< FIPS 197: 16, 24 or 32-byte key
+    aes,  ///< FIPS 197: 16, 24 or 32-byte key. Not in a card's image: to make one there stops it
 };
 
 constexpr std::size_t block_size_max = 16;

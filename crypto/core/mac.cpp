@@ -18,16 +18,23 @@ public:
 
     void update(Bytes piece) {
         for (const std::uint8_t byte : piece) {
-            if (held_ == value_.size()) {
-                absorb(last());
-                held_ = 0;
-            }
+            if (held_ == value_.size()) absorb_last();
             last_[held_++] = byte;
         }
     }
     void absorb(Bytes block) {
         for (std::size_t i = 0; i < block.size(); ++i) value_.bytes()[i] ^= block[i];
         cipher_.encrypt(value_.bytes());
+    }
+    void absorb_last() {
+        absorb(last());
+        held_ = 0;
+    }
+    /// Completes the last block with the mark and zeros, and absorbs it.
+    void pad(std::uint8_t mark) {
+        last_[held_++] = mark;
+        while (held_ < value_.size()) last_[held_++] = 0;
+        absorb_last();
     }
     [[nodiscard]] Bytes last() const { return Bytes{last_}.first(held_); }
     [[nodiscard]] bool last_is_whole() const { return held_ == value_.size(); }
@@ -51,14 +58,13 @@ MacBlock fill_block(std::size_t size, Bytes tail, std::uint8_t mark) {
 MacBlock cbc_mac_with(const BlockEncryptor& cipher, Pieces message, Padding padding, Bytes iv) {
     Chain chain{cipher, iv};
     for (const Bytes piece : message) chain.update(piece);
-    const std::size_t size = cipher.block_size();
-    if (chain.last_is_whole()) chain.absorb(chain.last());
-    const Bytes tail = chain.last_is_whole() ? Bytes{} : chain.last();
+    const bool is_whole = chain.last_is_whole();
+    if (is_whole) chain.absorb_last();
     switch (padding) {
         case Padding::method_1:  // 6.3.2: nothing to add after a whole block
-            if (!chain.last_is_whole()) chain.absorb(fill_block(size, tail, 0x00).bytes());
+            if (!is_whole) chain.pad(0x00);
             break;
-        case Padding::method_2: chain.absorb(fill_block(size, tail, 0x80).bytes()); break;  // 6.3.3
+        case Padding::method_2: chain.pad(0x80); break;  // 6.3.3
     }
     return chain.value();
 }

@@ -1,7 +1,6 @@
 // The card as a program without an operating system: docs/card_boards.md.
 #include <new>
 
-#include "firmware/boards/mps2/drbg.hpp"
 #include "firmware/boards/mps2/frames.hpp"
 #include "firmware/boards/mps2/measuring.hpp"
 #include "firmware/boards/mps2/region_flash.hpp"
@@ -81,7 +80,7 @@ private:
 
     measuring::BoardFlash flash_{nvm_start,
                                  static_cast<std::size_t>(nvm_end - nvm_start) * sizeof *nvm_start};
-    Drbg random_;
+    measuring::BoardRandom random_;
     Card card_{flash_, random_};
     std::array<std::uint8_t, frame_size_max> line_{};
     std::array<std::uint8_t, protocol::short_response_size_max> response_{};

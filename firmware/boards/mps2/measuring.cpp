@@ -1,6 +1,7 @@
 #include "firmware/boards/mps2/measuring.hpp"
 
 #include "crypto/core/block_cipher.hpp"
+#include "firmware/kernel/store.hpp"
 
 extern "C" std::uint32_t stack_bottom[], stack_top[];
 
@@ -8,7 +9,8 @@ namespace firmware::boards::measuring {
 namespace {
 
 struct Cost {
-    std::uint32_t instructions, units, erases, blocks, schedules;
+    std::uint32_t instructions, cipher_instructions, random_instructions, units, erases, blocks,
+        schedules, commits, ticks;
 };
 std::array<Cost, 2> costs{};  // of the command, of the housekeeping after it
 Cost* current = costs.data();
@@ -45,6 +47,21 @@ constexpr std::uint32_t paint = 0xC5C5C5C5;
 }
 bool is_painted = false;
 
+/// Adds the instructions from here to the end of the block to one of the current numbers.
+class Counting {
+public:
+    explicit Counting(std::uint32_t Cost::* into) : into_{into}, start_{systick_value()} {}
+    ~Counting() {
+        current->*into_ += ((start_ - systick_value()) & systick_max) * instructions_per_tick;
+    }
+    Counting(const Counting&) = delete;
+    Counting& operator=(const Counting&) = delete;
+
+private:
+    std::uint32_t Cost::* into_;
+    std::uint32_t start_;
+};
+
 }  // namespace
 
 bool BoardFlash::program(std::uint32_t address, const FlashUnit& unit) {
@@ -54,6 +71,11 @@ bool BoardFlash::program(std::uint32_t address, const FlashUnit& unit) {
 bool BoardFlash::erase_page(std::uint16_t page) {
     ++current->erases;
     return region_.erase_page(page);
+}
+
+void BoardRandom::fill(crypto::MutableBytes out) {
+    const Counting counted{&Cost::random_instructions};
+    drbg_.fill(out);
 }
 
 void begin() {
@@ -82,7 +104,8 @@ std::array<std::uint8_t, report_size> report() {
     protocol::ByteWriter writer{out};
     for (const Cost& cost : costs) {
         for (const std::uint32_t number :
-             {cost.instructions, cost.units, cost.erases, cost.blocks, cost.schedules}) {
+             {cost.instructions, cost.cipher_instructions, cost.random_instructions, cost.units,
+              cost.erases, cost.blocks, cost.schedules, cost.commits, cost.ticks}) {
             writer.put_u32(number);
         }
     }
@@ -92,23 +115,44 @@ std::array<std::uint8_t, report_size> report() {
 
 }  // namespace firmware::boards::measuring
 
-// The linker puts these two before the ciphers of crypto/core (--wrap, CMakeLists.txt): by the
-// names that BlockSchedule::apply and its constructor have in the object files.
+// The linker puts these before the functions whose calls are counted (--wrap, CMakeLists.txt), by
+// the names they have in the object files: BlockSchedule::apply and its constructor, Store::commit,
+// Store::tick.
 #define ONECARD_APPLY "_ZNK6crypto13BlockSchedule5applyESt4spanIhLj4294967295EENS0_9DirectionE"
 #define ONECARD_EXPAND \
     "_ZN6crypto13BlockScheduleC2ENS_6CipherESt4spanIKhLj4294967295EENS0_9DirectionE"
-extern "C" {
+#define ONECARD_COMMIT "_ZN8firmware5Store6commitERNS_11TransactionENS_7UrgencyE"
+#define ONECARD_TICK "_ZN8firmware5Store4tickEN8protocol6StrongItNS_12ObjectIdNameEEE"
+
+namespace firmware::boards::measuring {
+
 void real_apply(const void*, crypto::MutableBytes, unsigned) __asm__("__real_" ONECARD_APPLY);
 void wrap_apply(const void*, crypto::MutableBytes, unsigned) __asm__("__wrap_" ONECARD_APPLY);
-void real_expand(void*, crypto::Cipher, crypto::Bytes, unsigned) __asm__("__real_" ONECARD_EXPAND);
-void wrap_expand(void*, crypto::Cipher, crypto::Bytes, unsigned) __asm__("__wrap_" ONECARD_EXPAND);
-}
+// A constructor returns its object: C++ ABI for the Arm Architecture (IHI 0041), 3.1.
+void* real_expand(void*, crypto::Cipher, crypto::Bytes, unsigned) __asm__("__real_" ONECARD_EXPAND);
+void* wrap_expand(void*, crypto::Cipher, crypto::Bytes, unsigned) __asm__("__wrap_" ONECARD_EXPAND);
+Outcome<void> real_commit(Store*, Transaction&, Urgency) __asm__("__real_" ONECARD_COMMIT);
+Outcome<void> wrap_commit(Store*, Transaction&, Urgency) __asm__("__wrap_" ONECARD_COMMIT);
+Outcome<std::uint8_t> real_tick(Store*, ObjectId) __asm__("__real_" ONECARD_TICK);
+Outcome<std::uint8_t> wrap_tick(Store*, ObjectId) __asm__("__wrap_" ONECARD_TICK);
 
 void wrap_apply(const void* schedule, crypto::MutableBytes block, unsigned direction) {
-    ++firmware::boards::measuring::current->blocks;
+    const Counting counted{&Cost::cipher_instructions};
+    ++current->blocks;
     real_apply(schedule, block, direction);
 }
-void wrap_expand(void* schedule, crypto::Cipher cipher, crypto::Bytes key, unsigned direction) {
-    ++firmware::boards::measuring::current->schedules;
-    real_expand(schedule, cipher, key, direction);
+void* wrap_expand(void* schedule, crypto::Cipher cipher, crypto::Bytes key, unsigned direction) {
+    const Counting counted{&Cost::cipher_instructions};
+    ++current->schedules;
+    return real_expand(schedule, cipher, key, direction);
 }
+Outcome<void> wrap_commit(Store* store, Transaction& change, Urgency urgency) {
+    ++current->commits;
+    return real_commit(store, change, urgency);
+}
+Outcome<std::uint8_t> wrap_tick(Store* store, ObjectId id) {
+    ++current->ticks;
+    return real_tick(store, id);
+}
+
+}  // namespace firmware::boards::measuring
