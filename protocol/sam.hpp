@@ -44,6 +44,8 @@ struct SamApplicationInfo {  // keyIdx1 issuerId8 acquirerId8 start4 end4
     }
 };
 
+constexpr std::uint8_t sam_grey_lock_type = 0x91;  ///< grey_lock.hpp
+
 /// INIT SAM FOR PURCHASE 80 70 00 00 24: rand4 offlineSeq2 amount4 TT1 date4 time3 keyVer1 algId1,
 /// then the factors, card first and issuer last: the SAM derives last to first. domain.md 1.10.
 struct SamPurchaseData {
@@ -83,7 +85,7 @@ struct SamPurchaseData {
         ONECARD_TRY(card, in.take_array<8>());
         ONECARD_TRY(issuer, in.take_array<8>());
         ONECARD_CHECK(in.finish());
-        if (!is_transaction_type(type) || !is_suite(suite)) return refuse(ParseError::wrong_value);
+        if ((!is_transaction_type(type) && type != sam_grey_lock_type) || !is_suite(suite)) return refuse(ParseError::wrong_value);
         ONECARD_TRY(when, DateTime::parse(stamp));
         return SamPurchaseData{random,
                                OfflineCounter{counter},

@@ -48,7 +48,12 @@ constexpr Command commands_known[] = {  // not a deduced std::array: GCC 12 puts
     Command{0x80, 0xD4, always, anywhere, active_directory, KeyUsage::control,           false, ordinary, 0,  commands::write_key},
     Command{0x80, 0xDC, plain,  purse,    active_directory, no_key,                      true,  tap,      0,  purse::update_capp_cache},
     Command{0x80, 0xE0, always, anywhere, session,          no_key,                      false, ordinary, 0,  commands::create_file},
-    Command{0x80, 0xFA, plain,  sam,      active_directory, no_key,                      true,  tap,      4,  sam::compute_delegated},
+    Command{0x80, 0xFA, plain,  sam,      active_directory, no_key,                      true,  tap,      0,  sam::compute_delegated},
+    Command{0xE0, 0x44, plain,  sam,      active_directory, no_key,                      true,  tap,      4,  sam::grey_debit},
+    Command{0xE0, 0x7A, plain,  purse,    active_directory, no_key,                      false, tap,      0,  purse::initialise_grey},
+    Command{0xE0, 0x7C, plain,  purse,    active_directory, no_key,                      true,  tap,      8,  purse::grey_lock},
+    Command{0xE0, 0x7E, plain,  purse,    active_directory, no_key,                      true,  tap,      4,  purse::grey_unlock},
+    Command{0xE0, 0xCA, plain,  purse,    nothing,          no_key,                      true,  tap,      17, purse::grey_proof},
 };
 // clang-format on
 

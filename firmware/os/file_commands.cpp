@@ -78,8 +78,15 @@ void put_issuer_data(const Context& card, FileHandle directory, ByteWriter& out)
     return card.files.select(card.session.directory, FileIdentifier{identifier});
 }
 
-/// The file that P2's upper five bits name, or the current one. 7.3.1.
-[[nodiscard]] Outcome<FileHandle> named_file(const Context& card, std::uint8_t sfi) {
+enum class Purpose : std::uint8_t { reading, writing };
+
+/// The file that P2's upper five bits name, or the current one. 7.3.1. Only reading finds the MF's
+/// files from an application: its keys must not write there.
+[[nodiscard]] Outcome<FileHandle> named_file(const Context& card, std::uint8_t sfi,
+                                             Purpose purpose) {
+    if (sfi != 0 && purpose == Purpose::writing) {
+        return card.files.by_short_identifier(card.session.directory, ShortFileIdentifier{sfi});
+    }
     if (sfi != 0) return card.short_file(sfi);
     if (!card.session.file) return fail(StatusWord::no_current_file);
     return *card.session.file;
@@ -90,21 +97,23 @@ struct BinaryPlace {
     std::size_t offset;
 };
 /// READ and UPDATE BINARY: bit 8 of P1 says whether a short identifier is given. 7.2.2.
-[[nodiscard]] Outcome<BinaryPlace> binary_place(Context& card, const Request& request) {
+[[nodiscard]] Outcome<BinaryPlace> binary_place(Context& card, const Request& request,
+                                                Purpose purpose) {
     if ((request.p1() & 0x80) == 0) {
-        ONECARD_TRY(current, named_file(card, 0));
+        ONECARD_TRY(current, named_file(card, 0, purpose));
         return BinaryPlace{current, static_cast<std::size_t>(request.p1() << 8 | request.p2())};
     }
     const auto sfi = static_cast<std::uint8_t>(request.p1() & 0x1F);
     if ((request.p1() & 0x60) != 0 || sfi == 0) return fail(StatusWord::incorrect_p1_p2);
-    ONECARD_TRY(file, card.short_file(sfi));
+    ONECARD_TRY(file, named_file(card, sfi, purpose));
     return BinaryPlace{file, request.p2()};
 }
 
 /// P2 of READ and UPDATE RECORD: sfi, then 4 = P1 is a number. 7.3.1.
-[[nodiscard]] Outcome<FileHandle> record_file(const Context& card, const Request& request) {
+[[nodiscard]] Outcome<FileHandle> record_file(const Context& card, const Request& request,
+                                              Purpose purpose) {
     if ((request.p2() & 0x07) != 0x04) return fail(StatusWord::incorrect_p1_p2);
-    return named_file(card, request.p2() >> 3);
+    return named_file(card, request.p2() >> 3, purpose);
 }
 
 }  // namespace
@@ -131,7 +140,7 @@ Outcome<void> select(Context& card, const Request& request) {
 
 Outcome<void> read_binary(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
-    ONECARD_TRY(place, binary_place(card, request));
+    ONECARD_TRY(place, binary_place(card, request, Purpose::reading));
     std::array<std::uint8_t, 256> content{};
     const std::size_t wanted = request.apdu.le().value_or(256);
     ONECARD_TRY(size, card.files.read_binary(place.file, access_of(card, request), place.offset,
@@ -144,7 +153,7 @@ Outcome<void> read_binary(Context& card, const Request& request) {
 
 Outcome<void> read_record(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
-    ONECARD_TRY(file, record_file(card, request));
+    ONECARD_TRY(file, record_file(card, request, Purpose::reading));
     std::array<std::uint8_t, record_size_max> record{};
     ONECARD_TRY(size, card.files.read_record(file, access_of(card, request), request.p1(), record));
     if (request.apdu.le() && *request.apdu.le() < size) {
@@ -157,14 +166,14 @@ Outcome<void> read_record(Context& card, const Request& request) {
 
 Outcome<void> update_binary(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
-    ONECARD_TRY(place, binary_place(card, request));
+    ONECARD_TRY(place, binary_place(card, request, Purpose::writing));
     return card.files.update_binary(card.change, place.file, access_of(card, request), place.offset,
                                     request.data);
 }
 
 Outcome<void> update_record(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
-    ONECARD_TRY(file, record_file(card, request));
+    ONECARD_TRY(file, record_file(card, request, Purpose::writing));
     return card.files.update_record(card.change, file, access_of(card, request), request.p1(),
                                     request.data);
 }
@@ -174,7 +183,7 @@ Outcome<void> append_record(Context& card, const Request& request) {
     if (request.p1() != 0x00 || (request.p2() & 0x07) != 0x00) {
         return fail(StatusWord::incorrect_p1_p2);
     }
-    ONECARD_TRY(file, named_file(card, request.p2() >> 3));
+    ONECARD_TRY(file, named_file(card, request.p2() >> 3, Purpose::writing));
     return card.files.append_record(card.change, file, access_of(card, request), request.data);
 }
 

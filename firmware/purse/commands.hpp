@@ -14,4 +14,10 @@ Outcome<void> update_overdraft(Context&, const Request&);
 Outcome<void> get_security_code(Context&, const Request&);
 Outcome<void> prove(Context&, const Request&);
 
+// grey_lock.cpp. docs/card_commands.md, 6.1.
+Outcome<void> initialise_grey(Context&, const Request&);
+Outcome<void> grey_lock(Context&, const Request&);
+Outcome<void> grey_unlock(Context&, const Request&);
+Outcome<void> grey_proof(Context&, const Request&);
+
 }  // namespace firmware::purse

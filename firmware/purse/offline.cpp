@@ -7,25 +7,6 @@ using protocol::DebitData;
 
 namespace {
 
-/// 80 50 01 02 and 80 50 03 02. domain.md 1.2, 1.6.
-[[nodiscard]] Outcome<void> initialise_purchase(Context& card, const Request& request,
-                                                const InitialiseData& data, State state) {
-    ONECARD_CHECK(check_le(request, protocol::PurchaseInitialised::size));
-    ONECARD_TRY(dpk, find_key(card, KeyUsage::purchase, data.key));
-    ONECARD_TRY(states, load_states(card));
-    if (states.offline.counter == counter_end) return fail(StatusWord::counter_exhausted);
-    if (data.amount > available(states.offline, states.online)) {
-        return fail(StatusWord::insufficient_balance);
-    }
-    const Session& session = open(card, state, data);
-    card.answer.put(protocol::PurchaseInitialised{
-        states.offline.balance, protocol::OfflineCounter{states.offline.counter},
-        states.online.overdraft_limit_fen, dpk.key.version,
-        static_cast<protocol::Suite>(dpk.key.suite), session.random}
-                        .bytes());
-    return {};
-}
-
 [[nodiscard]] Outcome<void> stage_cache(Context& card) {
     const CappCache& cache = card.session.purse.cache;
     for (const CappCache::Entry& entry : cache.entries()) {
@@ -111,6 +92,25 @@ private:
 
 }  // namespace
 
+/// 80 50 01 02 and 80 50 03 02. domain.md 1.2, 1.6.
+Outcome<void> initialise_purchase(Context& card, const Request& request, const InitialiseData& data,
+                                  State state) {
+    ONECARD_CHECK(check_le(request, protocol::PurchaseInitialised::size));
+    ONECARD_TRY(dpk, find_key(card, KeyUsage::purchase, data.key));
+    ONECARD_TRY(states, load_states(card));
+    if (states.offline.counter == counter_end) return fail(StatusWord::counter_exhausted);
+    if (data.amount > available(states.offline, states.online)) {
+        return fail(StatusWord::insufficient_balance);
+    }
+    const Session& session = open(card, state, data);
+    card.answer.put(protocol::PurchaseInitialised{
+        states.offline.balance, protocol::OfflineCounter{states.offline.counter},
+        states.online.overdraft_limit_fen, dpk.key.version,
+        static_cast<protocol::Suite>(dpk.key.suite), session.random}
+                        .bytes());
+    return {};
+}
+
 bool CappCache::put(FileHandle file, std::uint8_t record, Bytes data) {
     for (Entry& entry : entries_) {
         const bool is_used = &entry - entries_.data() < count_;
@@ -146,6 +146,7 @@ Outcome<void> initialise(Context& card, const Request& request) {
     const std::uint8_t p1 = request.p1();
     if (p1 > 0x05 || p1 == 0x02) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, InitialiseData::parse(request.data));
+    if (is_grey_locked(card)) return fail(StatusWord::grey_locked);
     switch (p1) {
         case 0x00: return initialise_load(card, request, data);
         case 0x01: return initialise_purchase(card, request, data, State::purchase);

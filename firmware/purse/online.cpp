@@ -7,14 +7,7 @@ using protocol::CreditData;
 using protocol::OnlineCounter;
 using protocol::OverdraftData;
 
-namespace {
-
-/// What every INITIALIZE of this kind needs: the PIN (if the application has one), key, counter.
-struct Beginning {
-    PurseKeySlot used;
-    States states;
-};
-[[nodiscard]] Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
+Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
     const bool has_pin =
         card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index)
             .has_value();
@@ -27,14 +20,13 @@ struct Beginning {
     return Beginning{std::move(used), states};
 }
 
-[[nodiscard]] crypto::purse::ProcessKey process_key(const Context& card, const Beginning& from) {
+crypto::purse::ProcessKey process_key(const Context& card, const Beginning& from) {
     return crypto::purse::online_process_key(from.used.key.purse_key(), card.session.purse.random,
                                              OnlineCounter{from.states.online.counter});
 }
 
-[[nodiscard]] Outcome<void> answer_money(Context& card, const Request& request,
-                                         const InitialiseData& data, const Beginning& from,
-                                         State state, TransactionType type) {
+Outcome<void> answer_money(Context& card, const Request& request, const InitialiseData& data,
+                           const Beginning& from, State state, TransactionType type) {
     ONECARD_CHECK(check_le(request, protocol::LoadInitialised::size));
     const Session& session = open(card, state, data);
     const Money balance = from.states.offline.balance;
@@ -48,20 +40,15 @@ struct Beginning {
     return {};
 }
 
-/// The transaction's second command: right state, right MAC2 under the same process key.
-[[nodiscard]] Outcome<Beginning> resume(Context& card, const Request& request, State state,
-                                        KeyUsage usage) {
+Outcome<Beginning> resume(Context& card, State state, KeyUsage usage) {
     ONECARD_CHECK(expect(card, state));
-    if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_TRY(used, find_key(card, usage, card.session.purse.key));
     ONECARD_TRY(states, load_states(card));
     return Beginning{std::move(used), states};
 }
 
-/// Counter, proof, log, answer. `certificate`: TAC or MAC3.
-[[nodiscard]] Outcome<void> finish(Context& card, States& states, TransactionType type,
-                                   const protocol::DateTime& when, const Mac& mac2,
-                                   const Mac& certificate) {
+Outcome<void> finish(Context& card, States& states, TransactionType type,
+                     const protocol::DateTime& when, const Mac& mac2, const Mac& certificate) {
     ++states.online.counter;
     states.online.proof = {static_cast<std::uint8_t>(type), mac2, certificate};
     ONECARD_CHECK(stage(card.change, card.session.instance, states.offline));
@@ -71,8 +58,6 @@ struct Beginning {
     card.close_transactions();
     return {};
 }
-
-}  // namespace
 
 Outcome<void> initialise_load(Context& card, const Request& request, const InitialiseData& data) {
     ONECARD_TRY(from, begin(card, data, KeyUsage::load));
@@ -111,8 +96,8 @@ Outcome<void> initialise_overdraft(Context& card, const Request& request,
 
 Outcome<void> credit(Context& card, const Request& request) {
     constexpr auto type = TransactionType::load;
-    ONECARD_TRY(from, resume(card, request, State::load, KeyUsage::load));
-    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_TRY(from, resume(card, State::load, KeyUsage::load));
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, CreditData::parse(request.data));
     const Session& session = card.session.purse;
     const auto expected = crypto::purse::purse_mac(
@@ -129,7 +114,8 @@ Outcome<void> credit(Context& card, const Request& request) {
 
 Outcome<void> debit_unload(Context& card, const Request& request) {
     constexpr auto type = TransactionType::unload;
-    ONECARD_TRY(from, resume(card, request, State::unload, KeyUsage::unload));
+    ONECARD_TRY(from, resume(card, State::unload, KeyUsage::unload));
+    if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, CreditData::parse(request.data));
     ONECARD_CHECK(check_le(request, sizeof(Mac)));
     const Session& session = card.session.purse;
@@ -149,8 +135,8 @@ Outcome<void> debit_unload(Context& card, const Request& request) {
 
 Outcome<void> update_overdraft(Context& card, const Request& request) {
     constexpr auto type = TransactionType::overdraft_change;
-    ONECARD_TRY(from, resume(card, request, State::overdraft, KeyUsage::overdraft));
-    if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
+    ONECARD_TRY(from, resume(card, State::overdraft, KeyUsage::overdraft));
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, OverdraftData::parse(request.data));
     const Session& session = card.session.purse;
     const auto expected = crypto::purse::purse_mac(

@@ -14,8 +14,19 @@ namespace firmware::purse {
 //  capp_purchase    GET MESSAGE, CAPP     DEBIT
 //  unload           -                     DEBIT FOR UNLOAD
 //  overdraft        -                     UPDATE OVERDRAW LIMIT
+//  grey_lock        -                     GREY LOCK
+//  grey_unlock      -                     GREY UNLOCK (the station's DEBIT FOR UNLOCK needs none)
 //  Anything else (GET BALANCE and GET CHALLENGE apart) and any refusal: idle.
-enum class State : std::uint8_t { idle, load, purchase, capp_purchase, unload, overdraft };
+enum class State : std::uint8_t {
+    idle,
+    load,
+    purchase,
+    capp_purchase,
+    unload,
+    overdraft,
+    grey_lock,
+    grey_unlock
+};
 
 /// Records that will be written together with the debit.
 class CappCache {

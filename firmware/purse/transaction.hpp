@@ -38,7 +38,29 @@ Session& open(Context&, State, const InitialiseData&);
 [[nodiscard]] Outcome<void> stage_log(Context&, const OnlineState&, std::uint16_t counter_after,
                                       TransactionType, const protocol::DateTime&);
 
+// offline.cpp
+[[nodiscard]] Outcome<void> initialise_purchase(Context&, const Request&, const InitialiseData&,
+                                                State);
+// grey_lock.cpp
+[[nodiscard]] bool is_grey_locked(const Context&);
+
 // online.cpp
+/// What every INITIALIZE of the issuer's kind needs: the PIN (if the application has one), key,
+/// counter.
+struct Beginning {
+    PurseKeySlot used;
+    States states;
+};
+[[nodiscard]] Outcome<Beginning> begin(Context&, const InitialiseData&, KeyUsage);
+[[nodiscard]] crypto::purse::ProcessKey process_key(const Context&, const Beginning&);
+/// Opens the transaction; answers balance, counter, key, random number, MAC1.
+[[nodiscard]] Outcome<void> answer_money(Context&, const Request&, const InitialiseData&,
+                                         const Beginning&, State, TransactionType);
+/// The transaction's second command: right state, the same key.
+[[nodiscard]] Outcome<Beginning> resume(Context&, State, KeyUsage);
+/// Counter, proof, log, answer. `certificate`: TAC or MAC3.
+[[nodiscard]] Outcome<void> finish(Context&, States&, TransactionType, const protocol::DateTime&,
+                                   const Mac& mac2, const Mac& certificate);
 [[nodiscard]] Outcome<void> initialise_load(Context&, const Request&, const InitialiseData&);
 [[nodiscard]] Outcome<void> initialise_unload(Context&, const Request&, const InitialiseData&);
 [[nodiscard]] Outcome<void> initialise_overdraft(Context&, const Request&, const InitialiseData&);

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "crypto/core/modes.hpp"
+#include "protocol/grey_lock.hpp"
+
 namespace firmware::sam {
 
 using crypto::purse::Factor;
@@ -53,7 +56,7 @@ constexpr std::size_t factor_size = 8;
 
 [[nodiscard]] bool is_purchase(TransactionType type) {
     return type == TransactionType::purchase || type == TransactionType::capp_purchase ||
-           type == TransactionType::deposit_purchase;
+           type == TransactionType::deposit_purchase || type == protocol::grey_lock_type;
 }
 
 /// Card first, issuer last; the derivation takes them last to first. domain.md 1.10.
@@ -73,6 +76,63 @@ constexpr std::size_t factor_size = 8;
     if (data.size() != 16 || !std::ranges::equal(data.subspan(8, 3), begin)) return false;
     if (data[11] > 0x01 || data[12] != 0x04 || data[13] != 0x80) return false;
     return data[14] == 0x00 && data[15] == 0x00;
+}
+
+constexpr std::uint8_t mode_encipher = 0x00;  // domain.md 1.12
+constexpr std::uint8_t mode_mac = 0x05;       // the first block is the starting value
+constexpr std::uint8_t mode_mac_from_zero = 0x08;
+constexpr std::uint8_t mode_decipher = 0x80;
+
+/// What the low five bits of a key's limit permit. docs/card_commands.md, 8.
+[[nodiscard]] bool is_permitted(std::uint8_t type, std::uint8_t mode, Bytes data) {
+    switch (type) {
+        case 0x05: return mode == mode_mac && is_application_block(data);
+        case 0x06: return mode == mode_mac || mode == mode_mac_from_zero;
+        case 0x07: return mode == mode_encipher;
+        case 0x08: return mode == mode_decipher;
+        default: return false;
+    }
+}
+
+/// Left four bytes of the MAC of secure messaging over data that comes padded or not: padding
+/// method 2 follows, unless the data is the block command, which brings its own.
+[[nodiscard]] Outcome<void> answer_mac(Context& card, const Request& request, const PurseKey& key) {
+    ONECARD_CHECK(check_le(request, sizeof(protocol::Mac)));
+    std::array<std::uint8_t, 8> start{};
+    Bytes text = request.data;
+    if (request.p1() == mode_mac) {
+        ONECARD_CHECK(refuse_unless(text.size() > start.size(), StatusWord::wrong_length));
+        std::ranges::copy(text.first(start.size()), start.begin());
+        text = text.subspan(start.size());
+        if (is_application_block(request.data)) text = text.first(5);
+    }
+    crypto::purse::CommandHeader header{};
+    ONECARD_CHECK(refuse_unless(text.size() >= header.size(), StatusWord::wrong_length));
+    std::ranges::copy(text.first(header.size()), header.begin());
+    card.answer.put(crypto::purse::secure_messaging_mac(key, crypto::purse::Challenge{start},
+                                                        header, text.subspan(header.size())));
+    return {};
+}
+
+/// Whole blocks, ECB.
+[[nodiscard]] Outcome<void> answer_blocks(Context& card, const Request& request,
+                                          const PurseKey& key) {
+    const auto cipher =
+        key.suite == protocol::Suite::sm4 ? crypto::Cipher::sm4 : crypto::Cipher::triple_des;
+    crypto::SecretBytes<240> buffer;
+    const std::size_t size = request.data.size();
+    ONECARD_CHECK(
+        refuse_unless(size != 0 && size <= buffer.size && size % crypto::block_size(cipher) == 0,
+                      StatusWord::wrong_length));
+    ONECARD_CHECK(check_le(request, size));
+    const auto text = buffer.bytes().first(size);
+    std::ranges::copy(request.data, text.begin());
+    const auto done = request.p1() == mode_encipher
+                          ? ecb_encrypt(crypto::BlockEncryptor{cipher, key.value.bytes()}, text)
+                          : ecb_decrypt(crypto::BlockDecryptor{cipher, key.value.bytes()}, text);
+    ONECARD_CHECK(refuse_unless(done.has_value(), StatusWord::no_precise_diagnosis));
+    card.answer.put(text);
+    return {};
 }
 
 }  // namespace
@@ -98,7 +158,7 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
     const PurseKey purchase_key = crypto::purse::diversify(
         crypto::purse::diversify(master.purse_key(), Factor{data.issuer_factor}),
         Factor{data.card_factor});
-    const auto process_key =
+    auto process_key =
         crypto::purse::offline_process_key(purchase_key, data.random, data.counter, sequence);
     std::array<std::uint8_t, 18 + protocol::security_code_size> input{};
     protocol::ByteWriter writer{input};
@@ -108,6 +168,9 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
     const auto mac2 =
         crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(data.amount));
     card.session.sam.expected_mac2.emplace(mac2);
+    if (data.type == protocol::grey_lock_type) {
+        card.session.sam.grey = {std::move(process_key), terminal};
+    }
     card.answer.put_u32(sequence.value()).put(mac1);
     return {};
 }
@@ -118,8 +181,25 @@ Outcome<void> credit_purchase(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(refuse_unless(request.data.size() == 4, StatusWord::wrong_length));
     if (!crypto::equal_constant_time(expected->bytes(), request.data)) {
+        card.session.sam.grey.reset();
         return fail(StatusWord::mac_wrong);
     }
+    if (card.session.sam.grey) card.session.sam.grey->is_proven = true;
+    return {};
+}
+
+Outcome<void> grey_debit(Context& card, const Request& request) {
+    const auto grey = std::exchange(card.session.sam.grey, std::nullopt);
+    if (!grey || !grey->is_proven) return fail(StatusWord::command_not_allowed_in_state);
+    if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
+    protocol::ByteReader in{request.data};
+    ONECARD_PARSE(amount, in.take_u32());
+    ONECARD_PARSE(stamp, in.take_array<7>());
+    ONECARD_PARSE(when, protocol::DateTime::parse(stamp));
+    ONECARD_CHECK(refuse_unless(in.empty(), StatusWord::wrong_length));
+    card.answer.put(crypto::purse::purse_mac(
+        grey->key, protocol::purchase_mac1_input(protocol::Money::from_fen(amount),
+                                                 protocol::grey_debit_type, grey->terminal, when)));
     return {};
 }
 
@@ -134,24 +214,21 @@ Outcome<void> prepare_delegated(Context& card, const Request& request) {
     ONECARD_TRY(master, card.keys.load(*slot));
     if (master.limit != request.p1()) return fail(StatusWord::conditions_not_satisfied);
     card.session.sam.delegated.emplace(derive(master.purse_key(), request.data));
+    card.session.sam.delegated_usage = request.p1();
     return {};
 }
 
 Outcome<void> compute_delegated(Context& card, const Request& request) {
-    constexpr std::uint8_t mac_with_starting_value = 0x05;  // domain.md 1.12
     const auto key = std::exchange(card.session.sam.delegated, std::nullopt);
     if (!key) return fail(StatusWord::command_not_allowed_in_state);
-    if (request.p1() != mac_with_starting_value || request.p2() != 0) {
+    const std::uint8_t mode = request.p1();
+    const bool is_mac = mode == mode_mac || mode == mode_mac_from_zero;
+    if ((!is_mac && mode != mode_encipher && mode != mode_decipher) || request.p2() != 0) {
         return fail(StatusWord::incorrect_p1_p2);
     }
-    if (!is_application_block(request.data)) return fail(StatusWord::conditions_not_satisfied);
-    std::array<std::uint8_t, 8> challenge{};
-    std::ranges::copy(request.data.first(8), challenge.begin());
-    crypto::purse::CommandHeader header{};
-    std::ranges::copy(request.data.subspan(8, header.size()), header.begin());
-    card.answer.put(
-        crypto::purse::secure_messaging_mac(*key, crypto::purse::Challenge{challenge}, header, {}));
-    return {};
+    const auto type = static_cast<std::uint8_t>(card.session.sam.delegated_usage & 0x1F);
+    if (!is_permitted(type, mode, request.data)) return fail(StatusWord::conditions_not_satisfied);
+    return is_mac ? answer_mac(card, request, *key) : answer_blocks(card, request, *key);
 }
 
 }  // namespace firmware::sam

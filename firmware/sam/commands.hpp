@@ -6,6 +6,8 @@ namespace firmware::sam {
 
 Outcome<void> initialise_purchase(Context&, const Request&);
 Outcome<void> credit_purchase(Context&, const Request&);
+/// E0 44: the sum of a grey lock, under the key of its INIT. docs/card_commands.md, 7.
+Outcome<void> grey_debit(Context&, const Request&);
 Outcome<void> prepare_delegated(Context&, const Request&);
 Outcome<void> compute_delegated(Context&, const Request&);
 

@@ -252,7 +252,7 @@ void add_management(Provokers& to) {
     const Good block{"APPLICATION BLOCK",       ready_card, {0x84, 0x1E, 0x00, 0x00}, no_data, {},
                      KeyUsage::application_lock};
     add_common(to, block, "LPNCMTW");
-    to.add(block.name, "6A88", "no such key", ready_sam, nothing,
+    to.add(block.name, "6A88", "no such key", blank, nothing,
            [block](Chip& chip) { return block.command(chip); });
     to.add(block, "6985", "in the MF", select_master,
            [block](Chip& chip) { return block.command(chip); });
@@ -420,6 +420,13 @@ std::map<std::string, unsigned> command_instructions() {
             {"GET TRANSACTION PROVE", 0x805A},
             {"INIT SAM FOR PURCHASE", 0x8070},
             {"CREDIT SAM FOR PURCHASE", 0x8072},
+            {"INITIALIZE FOR GREY LOCK", 0xE07A},
+            {"INITIALIZE FOR GREY UNLOCK", 0xE07A},
+            {"GREY LOCK", 0xE07C},
+            {"DEBIT FOR UNLOCK", 0xE07E},
+            {"GREY UNLOCK", 0xE07E},
+            {"GET LOCK PROOF", 0xE0CA},
+            {"SAM GREY DEBIT", 0xE044},
             {"80 1A", 0x801A},
             {"80 FA", 0x80FA}};
 }

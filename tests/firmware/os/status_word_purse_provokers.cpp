@@ -1,4 +1,5 @@
 // The purse's and the SAM's part of docs/card_commands.md, 10.
+#include "protocol/grey_lock.hpp"
 #include "tests/firmware/os/status_words.hpp"
 
 namespace tests::status_words {
@@ -212,9 +213,133 @@ void add_cache(Provokers& to) {
         [cache](Chip& card) { return cache.command(card); });
 }
 
+void add_grey(Provokers& to) {
+    const auto lock_it = [](Chip& card) { lock_grey(card, terminal_sam()); };
+    const Data key_and_terminal = hex("01 000001000050");
+    const Data other_and_terminal = hex("07 000001000050");
+    const Good open{"INITIALIZE FOR GREY LOCK",
+                    ready_card,
+                    {0xE0, 0x7A, 0x08, 0x01},
+                    holding(key_and_terminal),
+                    15};
+    add_common(to, open, "LPESDBG");
+    to.add(open, "9403", "no such key", nothing, fixed("E07A0801 07 07000001000050"));
+    to.add(open, "9402", "counter at its end", exhaust_counters,
+           fixed("E07A0801 07 01000001000050"));
+    to.add(open, "9408", "grey-locked", lock_it, [open](Chip& card) { return open.command(card); });
+    for (const char* name :
+         {"INITIALIZE FOR LOAD", "INITIALIZE FOR UNLOAD", "INITIALIZE FOR UPDATE",
+          "INITIALIZE FOR PURCHASE", "INITIALIZE FOR CAPP PURCHASE"}) {
+        static const std::map<std::string, std::string> heads{
+            {"INITIALIZE FOR LOAD", "80500002"},
+            {"INITIALIZE FOR UNLOAD", "80500502"},
+            {"INITIALIZE FOR UPDATE", "80500402"},
+            {"INITIALIZE FOR PURCHASE", "80500102"},
+            {"INITIALIZE FOR CAPP PURCHASE", "80500302"}};
+        to.add(name, "9408", "grey-locked", ready_card, lock_it,
+               fixed(heads.at(name) + "0B 01 00000001 000001000050"));
+    }
+
+    const Good locks{
+        "GREY LOCK",
+        ready_card,
+        {0xE0, 0x7C, 0x08, 0x00},
+        [](Chip& card) {
+            const auto opened = open_grey(card, terminal_sam());
+            return data_of(protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1}));
+        },
+        8};
+    add_second(to, locks, "LPESDW");
+
+    const Good by_station{"DEBIT FOR UNLOCK",
+                          ready_card,
+                          {0xE0, 0x7E, 0x08, 0x01},
+                          [](Chip& card) {
+                              lock_grey(card, terminal_sam());
+                              protocol::Mac mac{};
+                              const auto amount = protocol::Money::from_fen(1);
+                              std::ranges::copy(
+                                  terminal_sam().must(protocol::sam_grey_debit(amount, noon())),
+                                  mac.begin());
+                              return data_of(protocol::grey_debit({amount, noon(), mac}));
+                          },
+                          4};
+    add_common(to, by_station, "LPESDW");
+    to.add(by_station, "6901", "not grey-locked", nothing,
+           fixed("E07E0801 0F 00000001 20260501120000 00000000"));
+    to.add(by_station, "6A80", "date", lock_it,
+           fixed("E07E0801 0F 00000001 20261301120000 00000000"));
+    const auto wrong = fixed("E07E0801 0F 00000001 20260501120000 00000000");
+    to.add(by_station, "9302", "MAC wrong", lock_it, wrong);
+    to.add(
+        by_station, "9303", "MAC wrong for the last time",
+        [lock_it, wrong](Chip& card) {
+            lock_it(card);
+            for (int i = 0; i < 9; ++i) (void)card.send(wrong(card));
+        },
+        wrong, true);
+    to.add(by_station, "9401", "amount", nothing, [](Chip& card) {
+        lock_grey(card, terminal_sam());
+        const auto amount = protocol::Money::from_fen(1'000'000);
+        protocol::Mac mac{};
+        std::ranges::copy(terminal_sam().must(protocol::sam_grey_debit(amount, noon())),
+                          mac.begin());
+        return bytes_of(protocol::grey_debit({amount, noon(), mac}));
+    });
+
+    const Good open_unlock{"INITIALIZE FOR GREY UNLOCK",
+                           ready_card,
+                           {0xE0, 0x7A, 0x09, 0x01},
+                           [lock_it, key_and_terminal](Chip& card) {
+                               lock_it(card);
+                               verify(card);
+                               return key_and_terminal;
+                           },
+                           16};
+    add_common(to, open_unlock, "LPESD");
+    const auto at_once = fixed("E07A0901 07 01000001000050");
+    to.add(open_unlock, "6985", "not grey-locked", nothing, at_once);
+    to.add(open_unlock, "6982", "PIN not verified", lock_it, at_once);
+    to.add(open_unlock, "9403", "no such key", lock_it, [other_and_terminal](Chip& card) {
+        verify(card);
+        return bytes_of(protocol::make_command(0xE0, 0x7A, 0x09, 0x01, other_and_terminal));
+    });
+    const Good unlocks{"GREY UNLOCK",
+                       ready_card,
+                       {0xE0, 0x7E, 0x09, 0x00},
+                       [lock_it](Chip& card) {
+                           if (card.must(protocol::get_grey_proof())[0] == 0) lock_it(card);
+                           return data_of(issuer_unlock(card, 1));
+                       },
+                       4};
+    add_second(to, unlocks, "LPESDW");
+    to.add(unlocks, "9401", "amount", lock_it,
+           [](Chip& card) { return bytes_of(issuer_unlock(card, 1'000'000)); });
+
+    const Good proof{
+        "GET LOCK PROOF", ready_card, {0xE0, 0xCA, 0x00, 0x00}, {[](Chip&) { return Data{}; }}, 17};
+    add_common(to, proof, "LPESD");
+
+    const Good sums{"SAM GREY DEBIT",
+                    ready_sam,
+                    {0xE0, 0x44, 0x00, 0x00},
+                    [](Chip& sam) {
+                        Chip card = ready_card();
+                        lock_grey(card, sam);
+                        return hex("00000001 20260501120000");
+                    },
+                    4};
+    add_common(to, sums, "LPESD");
+    to.add(sums, "6901", "not opened", nothing, fixed("E0440000 0B 00000001 20260501120000"));
+    to.add(sums, "6A80", "date", nothing, [sums](Chip& sam) {
+        return sums.command(sam, Form::right, [](Data& data, auto&) { data[6] = 0x13; });
+    });
+}
+
 }  // namespace
 
 void add_purse(Provokers& to) {
+    add_grey(to);
     const Good balance{
         "GET BALANCE", ready_card, {0x80, 0x5C, 0, 2}, {[](Chip&) { return Data{}; }}, 4};
     add_common(to, balance, "LPESD");
@@ -305,6 +430,10 @@ void add_sam(Provokers& to) {
                         },
                         4};
     add_common(to, computes, "PESD");
+    to.add(computes, "6700", "length", nothing, [prepares](Chip& sam) {
+        sam.must(bytes_of(protocol::make_command(0x80, 0x1A, 0x46, 2, Data(16, 0x31))));
+        return hex("80FA0800 02 0102");
+    });
     to.add(computes, "6985", "not for this purpose", nothing, [computes](Chip& sam) {
         return computes.command(sam, Form::right, [](Data& data, auto&) { data[9] = 0x18; });
     });

@@ -196,6 +196,16 @@ std::vector<ShortCommand> sam_script(const std::array<std::uint8_t, 8>& challeng
                                         protocol::delegated_lock_limit));
         ++index;
     }
+    for (std::uint8_t usage = 0x46; usage <= 0x48; ++usage) {  // general, one purpose each
+        out.push_back(session.write_key(KeyUsage::sam_delegated_mac, KeyIndex{index}, key_version,
+                                        master_key(KeyUsage::maintenance, Suite::sm4), 0, usage));
+        ++index;
+    }
+    for (const auto usage : {KeyUsage::control, KeyUsage::application_lock,
+                             KeyUsage::application_unlock, KeyUsage::maintenance}) {
+        out.push_back(
+            session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, Suite::sm4)));
+    }
     const auto activation = session.activate(serial);
     out.push_back(activation.command);
     if (receipt != nullptr) *receipt = activation.receipt;

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "protocol/grey_lock.hpp"
+
 namespace tests {
 
 using protocol::KeyIndex;
@@ -44,6 +46,39 @@ protocol::ShortCommand credit(Chip& card, std::uint32_t fen, Suite suite) {
 
 void load(Chip& card, std::uint32_t fen, Suite suite) {
     card.must(credit(card, fen, suite));
+}
+
+Opened open_grey(Chip& card, Chip& sam) {
+    const auto opened = protocol::PurchaseInitialised::parse(
+        card.must(protocol::initialise_for_grey_lock({KeyIndex{1}, terminal})));
+    if (!opened) throw std::runtime_error{"INITIALIZE FOR GREY LOCK's answer does not parse"};
+    const auto answer = protocol::SamPurchaseAnswer::parse(sam.must(protocol::init_sam_for_purchase(
+        {opened->random, opened->counter, Money{}, protocol::grey_lock_type, noon(),
+         opened->key_version, opened->suite, protocol::card_factor(card_number), issuer.value()})));
+    if (!answer) throw std::runtime_error{"INIT SAM's answer does not parse"};
+    return {*opened, *answer};
+}
+
+void lock_grey(Chip& card, Chip& sam) {
+    const auto opened = open_grey(card, sam);
+    const auto proof = protocol::DebitProof::parse_debit(
+        card.must(protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1})));
+    if (!proof) throw std::runtime_error{"GREY LOCK's answer does not parse"};
+    sam.must(protocol::credit_sam_for_purchase(proof->mac2));
+}
+
+protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen, Suite suite) {
+    card.must(protocol::verify_pin(first_pin));
+    const auto opened = protocol::LoadInitialised::parse(
+        card.must(protocol::initialise_for_grey_unlock({KeyIndex{1}, terminal})));
+    if (!opened) throw std::runtime_error{"INITIALIZE FOR GREY UNLOCK's answer does not parse"};
+    const auto key = crypto::purse::online_process_key(card_key(protocol::KeyUsage::unload, suite),
+                                                       opened->random, opened->counter);
+    const auto amount = Money::from_fen(fen);
+    return protocol::grey_unlock(
+        {amount, noon(),
+         crypto::purse::purse_mac(key, protocol::load_mac2_input(amount, protocol::grey_unlock_type,
+                                                                 terminal, noon()))});
 }
 
 std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark) {

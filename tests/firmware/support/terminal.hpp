@@ -18,6 +18,12 @@ struct Opened {
 [[nodiscard]] protocol::ShortCommand credit(Chip& card, std::uint32_t fen,
                                             Suite suite = Suite::sm4);
 void load(Chip& card, std::uint32_t fen, Suite suite = Suite::sm4);
+/// The grey lock: opened in card and SAM; then locked, MAC2 seen by the SAM.
+[[nodiscard]] Opened open_grey(Chip& card, Chip& sam);
+void lock_grey(Chip& card, Chip& sam);
+/// GREY UNLOCK of this sum, as the issuer's host would answer. Verifies the PIN.
+[[nodiscard]] protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen,
+                                                   Suite suite = Suite::sm4);
 /// Records that differ by their last byte.
 [[nodiscard]] std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark);
 [[nodiscard]] std::array<std::uint8_t, protocol::RailJourney::size> journey(std::uint8_t mark);

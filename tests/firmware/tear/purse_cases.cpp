@@ -1,4 +1,5 @@
 // Purse commands under the knife. domain.md 1.1 to 1.6; docs/card_commands.md, 6.
+#include "protocol/grey_lock.hpp"
 #include "tests/firmware/tear/cases.hpp"
 #include "tests/protocol/hex.hpp"
 
@@ -125,6 +126,7 @@ std::vector<Command> card_looks(bool with_pin_tries) {
                              hex("00B201C400"), hex("00B202C400"),     hex("00B201D400"),
                              hex("00B202D400"), hex("00B201F400"),     hex("00B202F400")};
     // The next transaction has the counters 2 and 1; the last ones had 1 and 0.
+    out.push_back(bytes_of(protocol::get_grey_proof()));
     const auto prove = [&](TransactionType type, std::uint16_t counter) {
         out.push_back(bytes_of(protocol::get_transaction_prove(type, counter)));
     };
@@ -171,6 +173,46 @@ std::vector<Case> purse_cases(Suite suite) {
         wrong_mac(protocol::initialise_for_update(KeyIndex{1}, terminal),
                   protocol::update_overdraw_limit({5, noon(), {}}), true),
         [suite](Chip& card) { return new_limit(card, 800, suite); });
+
+    add("GREY LOCK", purchase_tries(), [](Chip& card) {
+        Chip sam = terminal_sam();
+        const auto opened = open_grey(card, sam);
+        return protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1});
+    })->next = [suite](Chip& card) {
+        select_transit(card);
+        card.must(issuer_unlock(card, 10, suite));
+        pay_one(card);
+    };
+    const auto locked = [suite] {
+        Chip card = used_card(suite);
+        select_transit(card);
+        Chip sam = terminal_sam();
+        lock_grey(card, sam);
+        card.power_on();
+        return card;
+    };
+    Case* by_issuer =
+        add("GREY UNLOCK", {}, [suite](Chip& card) { return issuer_unlock(card, 300, suite); });
+    by_issuer->make = locked;
+    // The station's MAC was computed when it locked: the SAM has forgotten it since.
+    const auto gmac = std::make_shared<Command>();
+    Case* by_station = add("DEBIT FOR UNLOCK", {}, [gmac](Chip&) {
+        protocol::ShortCommand command;
+        if (!command.append(*gmac)) throw std::logic_error{"the command is too long"};
+        return command;
+    });
+    by_station->make = [suite, gmac] {
+        Chip card = used_card(suite);
+        select_transit(card);
+        Chip sam = terminal_sam();
+        lock_grey(card, sam);
+        protocol::Mac mac{};
+        std::ranges::copy(sam.must(protocol::sam_grey_debit(Money::from_fen(250), noon())),
+                          mac.begin());
+        *gmac = bytes_of(protocol::grey_debit({Money::from_fen(250), noon(), mac}));
+        card.power_on();
+        return card;
+    };
 
     const auto wrong = [](Chip& card) {
         card.must(protocol::initialise_for_purchase(initialise_data(7)));
