@@ -101,6 +101,23 @@ std::uint32_t balance_of(Chip& chip) {
     return static_cast<std::uint32_t>(protocol::read_big_endian(protocol::Bytes{*first}));
 }
 
+namespace {
+
+// A gate opens once for a debit, for what the card lost now, or has lost before and proves.
+void see_open_gate(WatchedCard& card, const terminal::Finished& end, std::uint32_t paid) {
+    const std::string who = tail_of(card.plan.number);
+    const host::store::DebitKey key{card.plan.city, end.record.terminal,
+                                    end.record.terminal_sequence};
+    demand(card.opened.insert(key).second, who + ": two gates opened for one debit");
+    if (!end.already_paid) {
+        demand(paid == end.record.amount.fen(), who + ": the gate opened for another amount");
+    } else if (end.record.amount != protocol::Money{}) {
+        demand(card.debits.contains(key), who + ": the gate opened for a debit that never was");
+    }
+}
+
+}  // namespace
+
 void see_touch(WatchedCard& card, const GateProcess::Touched& touched, const GatePlan& gate) {
     const std::string who = tail_of(card.plan.number);
     const std::uint32_t balance = balance_of(card.chip);
@@ -108,9 +125,7 @@ void see_touch(WatchedCard& card, const GateProcess::Touched& touched, const Gat
     const std::uint32_t paid = card.balance - balance;
     if (touched.report) {
         const terminal::Finished& end = touched.report->result;
-        if (end.open && !end.already_paid) {
-            demand(paid == end.record.amount.fen(), who + ": the gate opened for another amount");
-        }
+        if (end.open) see_open_gate(card, end, paid);
     }
     card.balance = balance;
     if (paid == 0) return;

@@ -4,6 +4,7 @@
 // What a card holds is asked of the card; what it paid is what its balance lost at a DEBIT that was
 // seen on its link; what is spent is read from the issuer's ledger.
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -25,6 +26,7 @@ struct WatchedCard {
     std::uint32_t balance = 0;
     std::int64_t loaded = 0;                                       ///< rises of the balance
     std::map<host::store::DebitKey, protocol::Money> debits = {};  ///< falls of the balance
+    std::set<host::store::DebitKey> opened = {};                   ///< that a gate opened for
 };
 
 struct Sums {
