@@ -29,7 +29,8 @@ void multiply_by_x(Block& value) {
 Block multiply(const Block& x, Block y) {
     Block product{};
     for (std::size_t bit = 0; bit < 8 * block_size; ++bit) {
-        const auto mask = static_cast<std::uint8_t>(0U - (unsigned{x[bit / 8]} >> (7 - bit % 8) & 1U));
+        const unsigned x_bit = unsigned{x[bit / 8]} >> (7 - bit % 8) & 1U;
+        const auto mask = static_cast<std::uint8_t>(0U - x_bit);
         for (std::size_t i = 0; i < block_size; ++i) {
             product[i] ^= static_cast<std::uint8_t>(y[i] & mask);
         }

@@ -4,6 +4,8 @@
 
 #include "crypto/core/aead.hpp"
 #include "crypto/core/stream_modes.hpp"
+#include "crypto/core/xts.hpp"
+#include "crypto/keys/ibm3624.hpp"
 #include "crypto/keys/sha.hpp"
 #include "crypto/keys/unionpay_mac.hpp"
 #include "tests/crypto/vectors.hpp"
@@ -126,4 +128,69 @@ TEST_CASE("terminals' MAC: blocks are summed, the last filled with zeros") {
     const auto sum = from_hex("F0F0F00405060708");
     CHECK(keys::unionpay_mac(des, two) == keys::unionpay_mac(des, sum));
     CHECK(keys::unionpay_mac(des, {}) == keys::unionpay_mac(des, Data(8, 0)));
+}
+
+TEST_CASE("xts: SM4 as published, IEEE 1619 and GB/T 17964, whole and part blocks") {
+    for (const auto& vector : tests::read_vectors("crypto/sm4_xts.vec")) {
+        INFO(vector.place());
+        const auto standard = vector.text("Mode") == "xts" ? XtsStandard::ieee : XtsStandard::gb;
+        const auto pair = vector.bytes("Key");
+        const auto iv = vector.bytes("Iv");
+        const Bytes first = Bytes{pair}.first(16);
+        const BlockEncryptor tweak{Cipher::sm4, Bytes{pair}.last(16)};
+        auto data = vector.bytes("In");
+        REQUIRE(xts_encrypt(standard, BlockEncryptor{Cipher::sm4, first}, tweak, iv, data));
+        CHECK(to_hex(data) == vector.text("Out"));
+        REQUIRE(xts_decrypt(standard, BlockDecryptor{Cipher::sm4, first}, tweak, iv, data));
+        CHECK(to_hex(data) == vector.text("In"));
+    }
+}
+
+TEST_CASE("xts: every size from one block on comes back, and what does not fit is refused") {
+    const BlockEncryptor encryptor{Cipher::aes, key};
+    const BlockDecryptor decryptor{Cipher::aes, key};
+    const BlockEncryptor tweak{Cipher::aes, from_hex("FEDCBA98765432100123456789ABCDEF")};
+    const Data iv(16, 7);
+    for (const auto standard : {XtsStandard::ieee, XtsStandard::gb}) {
+        for (std::size_t size = 16; size <= 80; ++size) {
+            Data data(size, 0x42);
+            REQUIRE(xts_encrypt(standard, encryptor, tweak, iv, data));
+            CHECK(data != Data(size, 0x42));
+            REQUIRE(xts_decrypt(standard, decryptor, tweak, iv, data));
+            CHECK(data == Data(size, 0x42));
+        }
+    }
+    Data data(15, 1);
+    const auto ieee = XtsStandard::ieee;
+    CHECK(xts_encrypt(ieee, encryptor, tweak, iv, data) ==
+          std::unexpected{XtsError::data_too_short});
+    CHECK(xts_encrypt(ieee, encryptor, tweak, Data(8), data) ==
+          std::unexpected{XtsError::wrong_iv_size});
+    const BlockEncryptor des{Cipher::triple_des, key};
+    CHECK(xts_encrypt(ieee, des, des, iv, data) == std::unexpected{XtsError::wrong_block_size});
+}
+
+TEST_CASE("ibm3624: a published PIN, offsets, and what is none") {
+    for (const auto& vector : tests::read_vectors("crypto/ibm3624.vec")) {
+        INFO(vector.place());
+        const auto pin = [&](const char* table, const char* offset) {
+            return keys::ibm3624_pin(vector.bytes("Key"), vector.bytes<8>("Validation"), table,
+                                     offset);
+        };
+        const auto text = [&](const char* offset) {
+            const auto found = pin(vector.text("Table").c_str(), offset);
+            REQUIRE(found.has_value());
+            return std::string{found->bytes().begin(), found->bytes().end()};
+        };
+        CHECK(text(vector.text("Offset").c_str()) == vector.text("Pin"));
+        CHECK(text("6586") == "0000");  // digit by digit, modulo ten
+        CHECK(text("000000").size() == 6);
+        using Error = keys::Ibm3624Error;
+        CHECK(pin("123456789012345", "0000").error() == Error::table_wrong);
+        CHECK(pin("123456789012345A", "0000").error() == Error::table_wrong);
+        CHECK(pin("1234567890123456", "000").error() == Error::offset_wrong);
+        CHECK(pin("1234567890123456", "00x0").error() == Error::offset_wrong);
+        CHECK(keys::ibm3624_pin(from_hex("00"), {}, "1234567890123456", "0000").error() ==
+              Error::key_wrong);
+    }
 }

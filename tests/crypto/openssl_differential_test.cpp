@@ -238,7 +238,6 @@ TEST_CASE("openssl: CMAC of every cipher and size (SP 800-38B)") {
             const auto key = draws.bytes(kind.key_size);
             const auto data = draws.bytes(size);
             const auto name = kind.name + "-CBC";
-            if (kind.name == "DES-EDE") continue;  // OpenSSL's CMAC takes EDE with three keys only
             CHECK(to_hex(cmac(kind.cipher, key, Bytes{data}).bytes()) ==
                   to_hex(peer_mac("CMAC", OSSL_MAC_PARAM_CIPHER, name.c_str(), key, data)));
         }

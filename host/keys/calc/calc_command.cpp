@@ -7,9 +7,9 @@ namespace host::keys {
 namespace {
 
 constexpr const char* footer =
-    R"(Values are hex; blanks inside are ignored. Every value may be @FILE (a file that holds the hex) or
-- (the next line of standard input). Hex on a command line is for test keys: other users of the
-machine can read it. Results are 'name: HEX' lines, or one object with --json.
+    R"(Values are hex; blanks inside are ignored. Every value may be @FILE (a file that holds the
+hex) or - (the next line of standard input). Hex on a command line is for test keys: other users of
+the machine can read it. Results are 'name: HEX' lines, or one object with --json.
 
   onecard-keys calc digest --algorithm sm3 --data 616263
   onecard-keys calc mac --algorithm retail --cipher des --key @key.hex --data 4E6F77206973
@@ -37,9 +37,11 @@ void add_calc_command(CLI::App& app, Run& run) {
     calc::add_secure_messaging(*calc, run);
     calc::add_emv(*calc, run);
     calc::add_pin_block(*calc, run);
+    calc::add_ibm3624(*calc, run);
     calc::add_key_block(*calc, run);
     calc::add_scp(*calc, run);
     calc::add_sm2(*calc, run);
+    calc::add_certificate(*calc, run);
     calc::add_tlv(*calc, run);
 }
 

@@ -34,9 +34,9 @@ Bytes trimmed(Bytes text) {
     return text;
 }
 
-Answer<SecretBuffer> next_line(const std::string& name) {
+std::optional<SecretBuffer> next_line() {
     std::string line;
-    if (!std::getline(std::cin, line)) return mistake(name + ": standard input has no more lines");
+    if (!std::getline(std::cin, line)) return std::nullopt;
     SecretBuffer out{as_bytes(line)};
     crypto::wipe({reinterpret_cast<std::uint8_t*>(line.data()), line.size()});
     return out;
@@ -88,6 +88,9 @@ void Value::add_to(CLI::App& command, const std::string& name, const std::string
     name_ = name.substr(0, name.find(','));
     option_ = command.add_option(name, text_, help)->type_name("VALUE|@FILE|-");
     option_->required(need == Need::required);
+    option_->each([this](const std::string& text) {  // called in the order of the help
+        if (text == "-") line_ = next_line();
+    });
 }
 
 bool Value::given() const {
@@ -95,7 +98,11 @@ bool Value::given() const {
 }
 
 Answer<SecretBuffer> resolve(const std::string& name, const std::string& text) {
-    if (text == "-") return next_line(name);
+    if (text == "-") {
+        auto line = next_line();
+        if (!line) return mistake(name + ": standard input has no more lines");
+        return *std::move(line);
+    }
     if (text.starts_with('@')) return file_content(name, text.substr(1));
     return SecretBuffer{as_bytes(text)};
 }
@@ -125,10 +132,16 @@ Answer<SecretBuffer> bytes_of_hex(const std::string& name, Bytes text, const Siz
     return out;
 }
 
-Answer<SecretBuffer> Value::bytes(const Sizes& sizes) const {
+Answer<SecretBuffer> Value::text() const {
     if (!given()) return mistake(name_ + " is needed here");
-    ONECARD_TRY(text, resolve(name_, text_));
-    return bytes_of_hex(name_, std::as_const(text).bytes(), sizes);
+    if (text_ != "-") return resolve(name_, text_);
+    if (!line_) return mistake(name_ + ": standard input has no more lines");
+    return line_->duplicate();
+}
+
+Answer<SecretBuffer> Value::bytes(const Sizes& sizes) const {
+    ONECARD_TRY(read, text());
+    return bytes_of_hex(name_, std::as_const(read).bytes(), sizes);
 }
 
 Answer<std::optional<SecretBuffer>> Value::optional_bytes(const Sizes& sizes) const {
@@ -138,9 +151,8 @@ Answer<std::optional<SecretBuffer>> Value::optional_bytes(const Sizes& sizes) co
 }
 
 Answer<SecretBuffer> Value::characters() const {
-    if (!given()) return mistake(name_ + " is needed here");
-    ONECARD_TRY(text, resolve(name_, text_));
-    return SecretBuffer{trimmed(std::as_const(text).bytes())};
+    ONECARD_TRY(read, text());
+    return SecretBuffer{trimmed(std::as_const(read).bytes())};
 }
 
 Output& Output::add(std::string name, Bytes value) {

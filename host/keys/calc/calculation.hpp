@@ -57,9 +57,13 @@ private:
 enum class Need : bool { optional, required };
 
 /// One option's value: hex or characters, from the command line, a file (`@FILE`) or the next line
-/// of standard input (`-`). Read when asked for, so that a mistake in another option costs nothing.
+/// of standard input (`-`). Lines are taken in the order in which a command adds its options: that
+/// of its help. Stays where it is after `add_to`.
 class Value {
 public:
+    Value() = default;
+    Value(const Value&) = delete;
+    Value& operator=(const Value&) = delete;
     void add_to(CLI::App& command, const std::string& name, const std::string& help,
                 Need need = Need::required);
     [[nodiscard]] bool given() const;
@@ -75,8 +79,10 @@ public:
     [[nodiscard]] Answer<SecretBuffer> characters() const;
 
 private:
+    [[nodiscard]] Answer<SecretBuffer> text() const;
     std::string name_;
     std::string text_;
+    std::optional<SecretBuffer> line_;  ///< of standard input, when the text is -
     CLI::Option* option_ = nullptr;
 };
 /// Hex digits in pairs; blanks between them do not count. `name` is for the complaint.

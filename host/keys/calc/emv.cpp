@@ -73,13 +73,13 @@ Answer<void> add_response(const Options& options, const PurseKey& key, const Cry
     }
     if (options.response_code.given()) {
         ONECARD_TRY(code, array_of<2>(options.response_code));
-        output.add("arpc", response_cryptogram(key, ac, code));
+        output.add("arpc", crypto::emv::response_cryptogram(key, ac, code));
     }
     if (options.status_update.given()) {
         ONECARD_TRY(update, array_of<4>(options.status_update));
         ONECARD_TRY(given, options.proprietary.optional_bytes(Sizes::between(0, 8)));
         const SecretBuffer proprietary = given ? std::move(*given) : SecretBuffer{};
-        output.add("arpc", response_mac(key, ac, update, proprietary.bytes()));
+        output.add("arpc", crypto::emv::response_mac(key, ac, update, proprietary.bytes()));
     }
     return {};
 }

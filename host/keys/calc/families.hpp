@@ -13,9 +13,11 @@ void add_purse(CLI::App& calc, Run& run);
 void add_secure_messaging(CLI::App& calc, Run& run);
 void add_emv(CLI::App& calc, Run& run);
 void add_pin_block(CLI::App& calc, Run& run);
+void add_ibm3624(CLI::App& calc, Run& run);
 void add_key_block(CLI::App& calc, Run& run);
 void add_scp(CLI::App& calc, Run& run);
 void add_sm2(CLI::App& calc, Run& run);
+void add_certificate(CLI::App& calc, Run& run);
 void add_tlv(CLI::App& calc, Run& run);
 
 }  // namespace host::keys::calc

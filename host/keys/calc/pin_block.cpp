@@ -54,7 +54,7 @@ Answer<Output> make_format_4(const Options& options, std::string_view pin, std::
     output.add("pin_field", pin_field->bytes()).add("pan_field", pan_field->bytes());
     if (!options.key.given()) return output;
     ONECARD_TRY(key, options.key.bytes({16, 24, 32}));
-    const auto block = encipher_pin_field(key.bytes(), *pin_field, *pan_field);
+    const auto block = crypto::keys::encipher_pin_field(key.bytes(), *pin_field, *pan_field);
     if (!block) return wrong(block.error());
     return output.add("encrypted", block->bytes());
 }

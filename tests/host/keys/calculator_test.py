@@ -73,7 +73,7 @@ class PublishedValues(Case):
             self.expect(shown(*base, '--data', v['Out'], '--decrypt'), 'data', v['In'])
 
     def test_modes(self):
-        for v in vectors('crypto/sm4_modes.vec') + vectors('crypto/sm4_more_modes.vec'):
+        for v in vectors('crypto/sm4_modes.vec') + vectors('crypto/sm4_more_modes.vec') + vectors('crypto/sm4_xts.vec'):
             base = ['cipher', '--algorithm', 'sm4', '--mode', v['Mode'], *options(v, key='Key', iv='Iv', aad='Aad')]
             result = shown(*base, '--data', v['In'])
             self.expect(result, 'data', v['Out'])
@@ -173,6 +173,19 @@ class PublishedValues(Case):
                 self.expect(result, name, v[field])
             self.expect(shown(*base, '--block', v['Block']), 'pin', v['Pin'])
 
+    def test_ibm3624(self):
+        for v in vectors('crypto/ibm3624.vec'):
+            result = shown('ibm3624', *options(v, key='Key', validation='Validation', table='Table', offset='Offset'))
+            self.expect(result, 'pin', v['Pin'])
+
+    def test_check_values_recorded_in_a_block(self):
+        key, kbpk = '000102030405060708090A0B0C0D0E0F', '88E1AB2A2E3DD38C1FA039A536500CC8'
+        for method, number, size in (('legacy', '00', 6), ('cmac', '01', 10)):
+            wrapped = shown('key-block', 'wrap', '--kbpk', kbpk, '--header', 'D0000D0AB00N0000', '--key', key, '--check-value', method)
+            opened = shown('key-block', 'unwrap', '--kbpk', kbpk, wrapped['block'])
+            kcv = shown('kcv', '--cipher', 'aes', '--method', method, '--key', key)['kcv']
+            self.assertEqual((opened['optional_KC'], len(kcv)), (number + kcv, size))
+
     def test_key_blocks(self):
         for v in vectors('crypto/key_block.vec') + vectors('crypto/key_block_sm4.vec'):
             result = shown('key-block', 'unwrap', '--kbpk', v['ProtectionKey'], v['Block'])
@@ -231,6 +244,29 @@ class PublishedValues(Case):
         broken = calc('sm2', 'decrypt', '--private', v['D'], '--data', v['Out'][:-1] + '0')
         self.assertEqual((broken.returncode, broken.stdout), (1, ''))
         self.assertIn('ciphertext_mismatch', broken.stderr)
+
+    def test_certificates(self):
+        for v in vectors('crypto/emv_certificate.vec'):
+            command = ['certificate', '--scheme', 'rsa', *options(v, certificate='Certificate', public='Signer', exponent='SignerExponent',
+                                                                  remainder='Remainder', key_exponent='Exponent')]
+            done = calc(*command, '--json', '--pan', v['Pan'].rstrip('F'))
+            result = json.loads(done.stdout)
+            for name in ('Kind', 'Subject', 'Expiry', 'Serial', 'Modulus', 'Exponent', 'Hash'):
+                self.expect(result, name.lower(), v[name])
+            valid = v['Kind'] == 'issuer'  # the card's static data is not published
+            self.assertEqual((result['result'], done.returncode), ('VALID', 0) if valid else ('INVALID', 1))
+            self.assertEqual(result.get('reason'), None if valid else 'hash_mismatch')
+            self.assertEqual(calc(*command, '--date', '20990101').stdout.splitlines()[-1], 'INVALID')
+        root = shown('sm2', 'sign', '--private', '01' * 32, '--data', '00')['public']
+        fields = '12' + '621022FF' + '1231' + '000007' + '04001140' + root
+        signature = shown('sm2', 'sign', '--private', '01' * 32, '--data', fields)['signature']
+        command = ['certificate', '--scheme', 'sm2', '--public', root, '--certificate', fields + signature]
+        done = calc(*command)
+        self.assertEqual((done.stdout.splitlines()[0], done.stdout.splitlines()[-1], done.returncode), ('kind: issuer', 'VALID', 0))
+        other = shown('sm2', 'sign', '--private', '02' * 32, '--data', '00')['public']
+        done = calc('certificate', '--scheme', 'sm2', '--public', other, '--certificate', fields + signature)
+        self.assertEqual((done.stdout.splitlines()[-2:], done.returncode), (['reason: signature_mismatch', 'INVALID'], 1))
+        self.assertEqual(calc(*command[:-1], fields).returncode, 1)
 
     def test_tlv(self):
         chip = '9F2608C20428A3FF53F0AD9F2701809F101307010103AB806010000000000900000C060A299F37040B7FBD48'
@@ -327,6 +363,12 @@ class Manners(Case):
         two = calc('mac', '--algorithm', 'cbc-mac', '--cipher', 'sm4', '--key', '-', '--data', '-', stdin='00' * 16 + '\n0102\n')
         same = calc('mac', '--algorithm', 'cbc-mac', '--cipher', 'sm4', '--key', '00' * 16, '--data', '0102')
         self.assertEqual((two.stdout, two.returncode), (same.stdout, 0))
+        swapped = calc('mac', '--data', '-', '--key', '-', '--algorithm', 'cbc-mac', '--cipher', 'sm4', stdin='00' * 16 + '\n0102\n')
+        self.assertEqual(swapped.stdout, same.stdout)  # the order is the help's: --key, --data
+        factors = calc('diversify', '--suite', 'sm4', '--factor', '-', '--factor', '-', '--key', '-',
+                       stdin='00' * 16 + '\n' + '01' * 8 + '\n' + '02' * 8 + '\n')
+        same = calc('diversify', '--suite', 'sm4', '--key', '00' * 16, '--factor', '01' * 8, '--factor', '02' * 8)
+        self.assertEqual((factors.stdout, factors.returncode), (same.stdout, 0))
         self.refused(*self.DIGEST, '@/nowhere/at/all', says='--data')
         self.refused(*self.DIGEST, '@/', says='--data')
         self.refused('mac', '--algorithm', 'hmac-sm3', '--key', '-', '--data', '-', stdin='00\n', says='--data')
@@ -350,7 +392,7 @@ class Manners(Case):
         self.assertEqual(done.returncode, 0)
         self.assertIn('Hex on a command line is for test keys', ' '.join(done.stdout.split()))
         for family in ('digest', 'cipher', 'mac', 'kcv', 'diversify', 'purse', 'secure-messaging', 'emv', 'pin-block', 'key-block',
-                       'scp', 'sm2', 'certificate', 'tlv'):
+                       'ibm3624', 'scp', 'sm2', 'certificate', 'tlv'):
             self.assertIn(family, done.stdout)
             self.assertEqual(calc(family, '--help').returncode, 0)
 
