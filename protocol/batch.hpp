@@ -97,8 +97,8 @@ enum class RecordKind : std::uint8_t {
 }
 
 /// One transaction. `proven` and `not_debited` repeat the fields of the entry they resolve,
-/// whichever gate wrote it: (issuer, terminal, terminal_sequence) names the debit, design.md
-/// section 4.
+/// whichever gate wrote it: (issuer, terminal, terminal_sequence) names the debit,
+/// docs/outcomes.md, O2.
 struct BatchRecord {
     RecordKind kind = RecordKind::debit;
     Suite suite = Suite::sm4;

@@ -24,7 +24,7 @@ using LineCode = Strong<std::uint16_t, struct LineCodeName>;
 using TerminalNumber = Strong<std::array<std::uint8_t, 6>, struct TerminalNumberName>;
 /// The machine (gate, kiosk) a SAM sits in: 8 BCD bytes, the "terminal8" of file 1E. domain.md 3.2.
 using DeviceId = Strong<std::array<std::uint8_t, 8>, struct DeviceIdName>;
-/// Serial number of a SAM: 10 BCD bytes, file 15 of the SAM. domain.md 4.2 (0015).
+/// Serial number of a SAM: 10 BCD bytes, file 15 of the SAM. domain.md 1.12.
 using SamNumber = Strong<std::array<std::uint8_t, 10>, struct SamNumberName>;
 /// Terminal transaction number: consumed by the SAM before MAC1 leaves; never repeats, gaps are
 /// legal.
@@ -41,7 +41,7 @@ using BatchSequence = Strong<std::uint32_t, struct BatchSequenceName>;
 /// Version of a hot list: monotone per issuing city.
 using ListSequence = Strong<std::uint32_t, struct ListSequenceName>;
 
-/// Algorithm suite of a key. design.md section 5.
+/// Algorithm suite of a key. docs/algorithms.md, 1.
 enum class Suite : std::uint8_t {
     triple_des = 0x00,  ///< 3DES, the installed base
     sm4 = 0x04,         ///< SM2/SM3/SM4, new cards

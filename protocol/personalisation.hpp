@@ -61,7 +61,7 @@ enum class Access : std::uint8_t {
     return (static_cast<std::uint8_t>(update) & 0xC0) == 0x40;
 }
 
-/// What a key may be used for, and nothing else. domain.md 1.11; 0B, 21, 25 and 3A are ours.
+/// What a key may be used for, and nothing else. domain.md 1.11; 0B, 21 and 25 are ours.
 enum class KeyUsage : std::uint8_t {
     pin_unblock = 0x04,
     pin_reload = 0x05,

@@ -2,7 +2,7 @@
 // Marks the few values that come from secrets and may be acted on: a candidate that is thrown away,
 // a result that is published. It does nothing, except in the constant-time tests, where every byte
 // of a secret is "undefined" to valgrind and this is the only way to make a value defined again
-// (tests/crypto/sm2_constant_time_test.cpp).
+// (tests/crypto/sm2_constant_time.cpp).
 #if defined(ONECARD_CONSTANT_TIME_CHECK)
 #include <valgrind/memcheck.h>
 #endif

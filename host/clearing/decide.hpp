@@ -21,7 +21,7 @@ struct Limits {
 };
 
 /// What names a debit: the issuer's city, the SAM's terminal number, its transaction number. Sorts
-/// in the order in which a terminal delivers. design.md section 4.
+/// in the order in which a terminal delivers. docs/outcomes.md, O2.
 struct DebitKey {
     protocol::CityCode issuer_city;
     protocol::TerminalNumber terminal;

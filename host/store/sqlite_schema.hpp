@@ -1,7 +1,7 @@
 #pragma once
 // The tables. Keys of what cities share begin with a city, debits are in the order in which a
-// terminal delivers them, a card is one small row (design.md sections 7 and 9). Dates are integers
-// yyyymmdd, money is fen, ids are blobs as on the card, times are the seven BCD bytes.
+// terminal delivers them, a card is one small row (docs/host.md, 6). Dates are integers yyyymmdd,
+// money is fen, ids are blobs as on the card, times are the seven BCD bytes.
 #include <array>
 
 #include "platform/sqlite.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 // The repository of one city: what its decisions run against. SQLite implements it
-// (sqlite_store.hpp); a server database can. Every unique key begins with the issuing city
-// (design.md section 9).
+// (sqlite_store.hpp); a server database can. The key of a debit begins with the issuing city.
+// docs/host.md, 6.
 //
 // S1. Inside transact(), the first failure of the store makes every later read answer nothing and
 //     every later write do nothing; the failure comes out of transact(), and nothing is kept.

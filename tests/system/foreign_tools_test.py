@@ -17,7 +17,7 @@ import chips
 
 PROGRAMS = sys.argv.pop()
 TRANSIT_AID = 'A0 00 00 06 32 01 01 05'  # JT/T 978, T-Union electronic purse
-# File 15: issuer8 type1 flag1 number10 start4 valid4 FCI2. domain facts 3.1.
+# File 15: issuer8 type1 flag1 number10 start4 valid4 FCI2. domain.md 3.1.
 FILE_15 = '3104000000000001 02 01 03104100000012345678 20250101 20351231 0000'.replace(' ', '')
 # FCI: 6F { 84 AID, A5 { 9F08 version, 9F0C file 15 } }. ISO/IEC 7816-4:2005, 5.3.3.
 FCI = '6F31 8408 A000000632010105 A525 9F0801 01 9F0C1E'.replace(' ', '') + FILE_15
@@ -76,14 +76,14 @@ class ForeignTools(unittest.TestCase):
     def test_pyscard_reads_the_load_from_the_log(self):
         card = self.connect(self.card_reader)
         self.send(card, '00A4040008A00000063201010500')
-        # seq2 overdraft3 amount4 TT1 term6 date4 time3: the one load. domain facts 1.8.
+        # seq2 overdraft3 amount4 TT1 term6 date4 time3: the one load. domain.md 1.8.
         self.assertEqual(('0001000000' '00000BB8' '02' '000001000050' '20260501120000', '9000'), self.send(card, '00B201C417'))
 
     def test_pyscard_pays_with_card_and_sam(self):
         card, sam = self.connect(self.card_reader), self.connect(self.sam_reader)
         self.assertEqual('9000', self.send(sam, '00A4040010A0000006324D4F542E435053414D303100')[1])
         self.send(card, '00A4040008A00000063201010500')
-        # 1.00 yuan as a plain purchase: INIT, SAM's MAC1, DEBIT, SAM's check of MAC2. domain facts 1.1, 1.12.
+        # 1.00 yuan as a plain purchase: INIT, SAM's MAC1, DEBIT, SAM's check of MAC2. domain.md 1.1, 1.12.
         init, status = self.send(card, '805001020B' '01' '00000064' '000001000050' '0F')
         self.assertEqual('9000', status)
         balance, counter, key_version, algorithm, random = int(init[:8], 16), init[8:12], init[18:20], init[20:22], init[22:30]
@@ -95,7 +95,7 @@ class ForeignTools(unittest.TestCase):
         self.assertEqual('9000', status)
         self.assertEqual(('', '9000'), self.send(sam, '8072000004' + proof[8:16]))
         self.assertEqual((f'{balance - 100:08X}', '9000'), self.send(card, '805C000204'))
-        # GET TRANSACTION PROVE by the counter before the debit: MAC2, then TAC. domain facts 1.5.
+        # GET TRANSACTION PROVE by the counter before the debit: MAC2, then TAC. domain.md 1.5.
         self.assertEqual((proof[8:16] + proof[:8], '9000'), self.send(card, '805A000602' + counter + '08'))
 
     def test_refusals_leave_the_card_usable(self):

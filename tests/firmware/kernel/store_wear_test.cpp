@@ -1,4 +1,4 @@
-// A card's life in debits. docs/card_storage.md, section 4; design.md's endurance figure.
+// A card's life: a million debits in 128 KB of 10,000-cycle flash. docs/card_storage.md, 4.
 // Sanitized builds take a sample of it and extrapolate; ONECARD_WEAR_DEBITS=n takes n.
 #include <cstdlib>
 #include <vector>

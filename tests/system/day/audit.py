@@ -6,7 +6,7 @@ from smartcard import scard
 import machines
 
 SELECT = '00A4040008A00000063201010500'
-BALANCE = '805C000204'   # GET BALANCE, purse. domain facts 1.2
+BALANCE = '805C000204'   # GET BALANCE, purse. domain.md 1.2
 LOG = '00B201C417'       # READ RECORD 1 of file 18
 TRIP = '00B201F430'      # READ RECORD 1 of file 1E
 

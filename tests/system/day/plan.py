@@ -65,7 +65,7 @@ def trips(random_, home, away):
 def trouble(east, west):
     """The cards that make trouble at gates, as (city, what is special, visits, the trial's name)."""
     bus_a, bus_b, entry_b = east.gates[3], west.gates[3], west.gates[0]
-    debit = '54'  # DEBIT FOR PURCHASE; domain facts 1.4
+    debit = '54'  # DEBIT FOR PURCHASE; domain.md 1.4
     return [
         (east, {'trial': 'a card on the hot list'}, [Visit(bus_a, 'on_hot_list')]),
         (east, {'state': 'not_started', 'trial': 'a card that is not started'}, [Visit(bus_a, 'not_enabled')]),
