@@ -85,7 +85,8 @@ struct SamPurchaseData {
         ONECARD_TRY(card, in.take_array<8>());
         ONECARD_TRY(issuer, in.take_array<8>());
         ONECARD_CHECK(in.finish());
-        if ((!is_transaction_type(type) && type != sam_grey_lock_type) || !is_suite(suite)) return refuse(ParseError::wrong_value);
+        if ((!is_transaction_type(type) && type != sam_grey_lock_type) || !is_suite(suite))
+            return refuse(ParseError::wrong_value);
         ONECARD_TRY(when, DateTime::parse(stamp));
         return SamPurchaseData{random,
                                OfflineCounter{counter},

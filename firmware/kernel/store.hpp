@@ -38,6 +38,9 @@ constexpr std::uint16_t object_count_max = 1024;
 constexpr std::uint16_t application_object_first = 32;
 constexpr std::uint16_t file_object_first = 192;
 
+/// What the objects mean to this firmware: migration.hpp brings older content up to it.
+constexpr std::uint16_t content_version_known = 1;
+
 constexpr std::size_t object_size_max = 255;
 /// What one transaction holds: each object counts 4 bytes, its size and 1 (masked: 4), rounded up
 /// to 4.
@@ -179,6 +182,7 @@ private:
     // Pages (store_pages.cpp).
     [[nodiscard]] Outcome<void> prepare_page(std::uint16_t page);
     [[nodiscard]] bool is_idle(unsigned page) const;
+    [[nodiscard]] bool log_is_long() const;
     [[nodiscard]] Outcome<void> reclaim_oldest();
     [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);
     [[nodiscard]] std::uint16_t page_to_erase() const;

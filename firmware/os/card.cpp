@@ -27,7 +27,8 @@ constexpr std::size_t mac_size = 4;
 }
 
 /// docs/card_commands.md, 3: blank and blocked cards know little.
-[[nodiscard, gnu::noinline]] Outcome<void> check_life_cycle(const Context& card, const Command& command) {
+[[nodiscard, gnu::noinline]] Outcome<void> check_life_cycle(const Context& card,
+                                                            const Command& command) {
     ONECARD_TRY(chip, read_chip_info(card.store));
     const bool is_active = chip.life_cycle == protocol::LifeCycle::active;
     if (chip.life_cycle == protocol::LifeCycle::blocked && command.ins != 0xCA) {
@@ -70,11 +71,12 @@ constexpr std::size_t mac_size = 4;
 
 // noinline: the handlers run on top of `run`'s frame, which need not hold what was done before.
 /// Section 3: the session's key, the command's number.
-[[nodiscard, gnu::noinline]] Outcome<void> check_session_mac(Context& card, Request& request, Bytes mac) {
+[[nodiscard, gnu::noinline]] Outcome<void> check_session_mac(Context& card, Request& request,
+                                                             Bytes mac) {
     auto& session = *card.session.personalisation;
     const auto expected = crypto::purse::secure_messaging_mac(
         session.mac_key, session.starting_value(), header_of(request.apdu), request.data);
-    if (!crypto::equal_constant_time(expected, mac)) {
+    if (!equal_twice(expected, mac)) {
         return fail(StatusWord::secure_messaging_wrong);
     }
     request.with_mac = true;
@@ -83,8 +85,9 @@ constexpr std::size_t mac_size = 4;
 }
 
 /// Section 4: the application's key for this command, the challenge just before.
-[[nodiscard, gnu::noinline]] Outcome<void> check_operational_mac(Context& card, const Command& command,
-                                                  Request& request, Bytes mac) {
+[[nodiscard, gnu::noinline]] Outcome<void> check_operational_mac(Context& card,
+                                                                 const Command& command,
+                                                                 Request& request, Bytes mac) {
     if (!request.challenge) return fail(StatusWord::no_challenge);
     ONECARD_TRY(slot, card.keys.find(card.session.directory, command.mac_key,
                                      protocol::administrative_key_index));
@@ -141,7 +144,7 @@ constexpr std::size_t mac_size = 4;
     ONECARD_TRY(urgency, run(card, raw));
     if (card.change.empty()) return {};
     const auto done = card.store.commit(card.change, urgency);
-    if (!done) card.session.rights = 0;  // what VERIFY proved did not become durable
+    if (!done) card.session.rights = {};  // what VERIFY proved did not become durable
     return done;
 }
 
@@ -183,6 +186,9 @@ Outcome<Atr> Card::reset() {
     context_.change.clear();
     context_.proven.reset();
     ONECARD_CHECK(store_.mount());
+    // Content of another version: a later firmware's, or one that a migration must bring up first.
+    ONECARD_TRY(version, store_.content_version());
+    if (version != content_version_known) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_TRY(chip, read_chip_info(store_));
     ONECARD_CHECK(enter_directory(context_, master_file));
     // ISO/IEC 7816-3:2006, 8.2: TS, T0 (TD1 follows, 14 historical bytes), TD1 (T=1), ..., TCK.

@@ -24,6 +24,27 @@ constexpr std::uint8_t pin = 0x01;
 constexpr std::uint8_t control_key = 0x02;
 }  // namespace right
 
+/// The rights proved in this session, and their complement: a disturbed bit takes rights away, it
+/// never grants one.
+class Rights {
+public:
+    [[nodiscard]] constexpr std::uint8_t bits() const {
+        return static_cast<std::uint8_t>(granted_ & ~withheld_);
+    }
+    constexpr void grant(std::uint8_t right) {
+        granted_ = static_cast<std::uint8_t>(bits() | right);
+        withheld_ = static_cast<std::uint8_t>(~granted_);
+    }
+    constexpr void revoke(std::uint8_t right) {
+        granted_ = static_cast<std::uint8_t>(bits() & ~right);
+        withheld_ = static_cast<std::uint8_t>(~granted_);
+    }
+
+private:
+    std::uint8_t granted_ = 0;
+    std::uint8_t withheld_ = 0xFF;
+};
+
 /// Lost at reset; everything but the life cycle is lost at SELECT of a DF, too.
 struct Session {
     FileHandle directory{0};
@@ -31,7 +52,7 @@ struct Session {
     protocol::ApplicationKind application = protocol::ApplicationKind::none;
     std::uint8_t instance = 0;  ///< of the application: numbers its state objects
     FileState directory_state = FileState::active;
-    std::uint8_t rights = 0;
+    Rights rights;
     std::optional<CardChallenge> challenge;
     std::optional<crypto::purse::SessionState> personalisation;
     purse::Session purse;

@@ -16,7 +16,7 @@ Outcome<void> enter_directory(Context& card, FileHandle directory) {
     session.file.reset();
     session.application = static_cast<protocol::ApplicationKind>(description.application & 0x0F);
     session.instance = description.application >> 4;
-    session.rights = 0;
+    session.rights = {};
     return {};
 }
 
@@ -29,7 +29,7 @@ constexpr std::size_t issuer_data_max = 96;
 
 [[nodiscard]] firmware::Access access_of(const Context& card, const Request& request) {
     if (card.session.personalisation && request.with_mac) return firmware::Access::internal();
-    return {.rights = card.session.rights, .with_mac = request.with_mac};
+    return {.rights = card.session.rights.bits(), .with_mac = request.with_mac};
 }
 
 /// File 15's image, so that a tap need not read the file. domain.md 1.8.

@@ -102,9 +102,17 @@ Outcome<bool> take_try_and_compare(Store& store, ObjectId tries, std::uint8_t tr
     if (used >= tries_max) return fail(StatusWord::authentication_blocked);
     ONECARD_TRY(now_used, store.tick(tries));
     if (now_used <= used) return fail(StatusWord::no_precise_diagnosis);  // the try was not taken
+    return equal_twice(expected, received);
+}
+
+bool equal_twice(Bytes expected, Bytes received) {
     if (!crypto::equal_constant_time(expected, received)) return false;
-    // Once more, the other way round: a single skipped branch must not be enough.
-    return crypto::equal_constant_time(received, expected);
+    unsigned agreeing = 0xFF;
+    for (std::size_t i = received.size(); i-- > 0;) {
+        agreeing &= static_cast<unsigned>(received[i] ^ static_cast<std::uint8_t>(~expected[i]));
+        __asm__ volatile("" : "+r"(agreeing));
+    }
+    return agreeing == 0xFF;
 }
 
 }  // namespace firmware

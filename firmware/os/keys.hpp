@@ -62,7 +62,10 @@ private:
     Store* store_;
 };
 
-/// Takes one of `tries_max` tries of `counter`, then compares in constant time, twice.
+/// In constant time and in two forms: once for equality, once for the absence of a difference in
+/// the complement. One skipped branch, or one disturbed sum, is not enough for a yes.
+[[nodiscard]] bool equal_twice(Bytes expected, Bytes received);
+/// Takes one of `tries_max` tries of `counter`, then compares: equal_twice.
 [[nodiscard]] Outcome<bool> take_try_and_compare(Store&, ObjectId counter, std::uint8_t tries_max,
                                                  Bytes expected, Bytes received);
 

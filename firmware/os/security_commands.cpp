@@ -22,7 +22,7 @@ struct FoundKey {
 
 /// Compares with the PIN of the application. 63Cx with the tries left when it is another.
 [[nodiscard]] Outcome<void> check_pin(Context& card, FoundKey& pin, Bytes presented) {
-    card.session.rights &= static_cast<std::uint8_t>(~right::pin);
+    card.session.rights.revoke(right::pin);
     ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
     const auto wrong = protocol::tries_left(left > 0 ? left - 1U : 0U);
     // Sizes are compared as part of the secret: both are padded to the longest.
@@ -96,13 +96,13 @@ Outcome<void> external_authenticate(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.size() == cryptogram_size, StatusWord::wrong_length));
     if (!request.challenge) return fail(StatusWord::no_challenge);
     ONECARD_TRY(control, find_key(card, KeyUsage::control, KeyIndex{request.p2()}));
-    card.session.rights &= static_cast<std::uint8_t>(~right::control_key);
+    card.session.rights.revoke(right::control_key);
     const auto expected = crypto::purse::authentication_cryptogram(
         control.key.purse_key(), crypto::purse::Challenge{request.challenge->bytes});
     ONECARD_TRY(left, card.keys.tries_left(control.slot, control.key));
     ONECARD_CHECK(card.prove(control.slot, control.key, expected, request.data,
                              protocol::tries_left(left > 0 ? left - 1U : 0U)));
-    card.session.rights |= right::control_key;
+    card.session.rights.grant(right::control_key);
     return {};
 }
 
@@ -126,7 +126,7 @@ Outcome<void> verify_pin(Context& card, const Request& request) {
     }
     ONECARD_CHECK(refuse_unless(request.data.size() <= 8, StatusWord::wrong_length));
     ONECARD_CHECK(check_pin(card, pin, strip_filling(request.data)));
-    card.session.rights |= right::pin;
+    card.session.rights.grant(right::pin);
     return {};
 }
 

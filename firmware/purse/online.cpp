@@ -11,7 +11,7 @@ Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usa
     const bool has_pin =
         card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index)
             .has_value();
-    if (has_pin && (card.session.rights & right::pin) == 0) {
+    if (has_pin && (card.session.rights.bits() & right::pin) == 0) {
         return fail(StatusWord::security_status_not_satisfied);
     }
     ONECARD_TRY(used, find_key(card, usage, data.key));

@@ -79,21 +79,32 @@ Money available(const OfflineState& offline, const OnlineState& online) {
     return Money::from_fen(offline.balance.fen() + left);
 }
 
+namespace {
+
+/// What the card is worth: the second form of the sums below, in one signed number.
+[[nodiscard]] std::int64_t worth(const OfflineState& offline) {
+    return std::int64_t{offline.balance.fen()} - offline.overdraft_used_fen;
+}
+
+}  // namespace
+
 bool spend(OfflineState& offline, const OnlineState& online, Money amount) {
     if (amount > available(offline, online)) return false;
+    const std::int64_t before = worth(offline);
     const std::uint32_t from_balance = std::min(amount.fen(), offline.balance.fen());
     offline.balance = Money::from_fen(offline.balance.fen() - from_balance);
     offline.overdraft_used_fen += amount.fen() - from_balance;
-    return true;
+    return before - worth(offline) == amount.fen();
 }
 
 bool receive(OfflineState& offline, Money amount) {
+    const std::int64_t before = worth(offline);
     const std::uint32_t repaid = std::min(amount.fen(), offline.overdraft_used_fen);
     const auto sum = add(offline.balance, Money::from_fen(amount.fen() - repaid));
     if (!sum || *sum > balance_max) return false;
     offline.balance = *sum;
     offline.overdraft_used_fen -= repaid;
-    return true;
+    return worth(offline) - before == amount.fen();
 }
 
 Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {

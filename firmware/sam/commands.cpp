@@ -180,7 +180,7 @@ Outcome<void> credit_purchase(Context& card, const Request& request) {
     if (!expected) return fail(StatusWord::command_not_allowed_in_state);
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(refuse_unless(request.data.size() == 4, StatusWord::wrong_length));
-    if (!crypto::equal_constant_time(expected->bytes(), request.data)) {
+    if (!equal_twice(expected->bytes(), request.data)) {
         card.session.sam.grey.reset();
         return fail(StatusWord::mac_wrong);
     }

@@ -190,3 +190,20 @@ TEST_CASE("CREATE FILE: refusals") {
     CHECK(create(0x3F01, "38 01 315041592E5359532E4444463031") == 0x6A89);  // the MF's name
     CHECK(create(0x0016, "28 16 00 03 01 7FFF") == 0x6A84);
 }
+
+TEST_CASE("reset: content of another version is not touched (docs/card_storage.md, 7)") {
+    Chip card = issued_card();
+    {
+        firmware::Store store{card.flash()};
+        REQUIRE(store.mount().has_value());
+        firmware::Transaction change;
+        constexpr std::array<std::uint8_t, 4> version_2{0, 2, 0, 0};
+        REQUIRE(change.put(firmware::ObjectId{0}, version_2).has_value());
+        REQUIRE(store.commit(change, firmware::Urgency::tap).has_value());
+    }
+    card.flash().reboot();
+    const auto programs = card.flash().counts().programs;
+    firmware::Card later{card.flash(), card.random()};
+    CHECK_FALSE(later.reset().has_value());
+    CHECK(card.flash().counts().programs == programs);
+}
