@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "crypto/keys/revocation_list.hpp"
 #include "crypto/random/seeded_random.hpp"
 #include "tests/crypto/vectors.hpp"
 
@@ -167,6 +168,60 @@ TEST_CASE("sm2 certificate: writing refuses subjects and dates that reading woul
     request = request_for(Kind::issuer);
     request.expiry = {0x00, 0x31};
     CHECK(refusal(request) == Error::wrong_expiry);
+}
+
+namespace {
+
+RevocationList some_list(const Chain& chain) {
+    return {chain.issuer.subject,
+            5,
+            *protocol::Date::make(2026, 11, 23),
+            {{0, 0, 9}, {0, 0, 7}, {0, 1, 0}, {0, 0, 7}}};
+}
+
+using ListError = RevocationListError;
+
+}  // namespace
+
+TEST_CASE("revocation list: what an issuer signs revokes its cards, in one form") {
+    Chain chain;
+    const auto bytes = write_revocation_list(some_list(chain), chain.issuer_key, chain.random);
+    REQUIRE(bytes.has_value());
+    const auto list = open_revocation_list(*bytes, chain.issuer, 5);
+    REQUIRE(list.has_value());
+    CHECK(list->serials == std::vector<CertificateSerial>{{0, 0, 7}, {0, 0, 9}, {0, 1, 0}});
+    CHECK(list->contains({0, 1, 0}));
+    CHECK_FALSE(list->contains({0, 0, 8}));
+    CHECK(verify(chain.card, chain.issuer, list->entries()) == std::unexpected{Error::revoked});
+    CHECK(verify(chain.issuer, chain.root, list->entries()).has_value());  // another signer's
+}
+
+TEST_CASE("revocation list: replays, strangers and every changed byte are refused") {
+    Chain chain;
+    const auto bytes = write_revocation_list(some_list(chain), chain.issuer_key, chain.random);
+    REQUIRE(bytes.has_value());
+    CHECK(open_revocation_list(*bytes, chain.issuer, 6).error() == ListError::out_of_date);
+    CHECK(open_revocation_list(*bytes, chain.root, 0).error() == ListError::wrong_signer);
+    CHECK(open_revocation_list(*bytes, chain.card, 0).error() == ListError::wrong_signer);
+    for (std::size_t at = 0; at < bytes->size(); ++at) {
+        Data changed = *bytes;
+        changed[at] ^= 0x01;
+        INFO("byte " << at);
+        CHECK_FALSE(open_revocation_list(changed, chain.issuer, 0).has_value());
+    }
+    for (std::size_t size = 0; size < bytes->size(); ++size) {
+        const Bytes part = Bytes{*bytes}.first(size);
+        CHECK(open_revocation_list(part, chain.issuer, 0).error() == ListError::wrong_length);
+    }
+    Data foreign = *bytes;
+    foreign[0] = 0x12;
+    CHECK(open_revocation_list(foreign, chain.issuer, 0).error() == ListError::unknown_format);
+    Data undated = *bytes;
+    undated[12] = 0x13;  // the month
+    CHECK(open_revocation_list(undated, chain.issuer, 0).error() == ListError::wrong_date);
+    Data unsorted = *bytes;
+    unsorted[18] = 0x0A;  // the first serial above the second
+    CHECK(open_revocation_list(unsorted, chain.issuer, 0).error() == ListError::not_sorted);
 }
 
 static_assert(is_expired({0x12, 0x31}, *protocol::Date::make(2032, 1, 1)));
