@@ -83,7 +83,7 @@ enum class KeyUsage : std::uint8_t {
     return (value >= 0x04 && value <= 0x0B) || value == 0x21 || value == 0x25 || value == 0x33 ||
            value == 0x34 || value == 0x36 || value == 0x39 || value == 0x3A;
 }
-constexpr KeyIndex administrative_key_index{0};  ///< usages 04, 05, 25, 33, 34, 36, 39, 3A
+constexpr KeyIndex administrative_key_index{0};  ///< usages 04, 05, 33, 34, 36, 39, 3A
 /// The limit byte of a delegated SAM key that locks hot-listed cards: two levels, MAC.
 /// domain.md 1.12.
 constexpr std::uint8_t delegated_lock_limit = 0x45;

@@ -8,6 +8,7 @@ R3  a section cited behind it is a heading of that page: domain.md 1.5, docs/key
 R4  a path that begins with a room and ends in a source's suffix is a file: tests/house/tidy.py
 R5  a source's name without a path is the name of some file: store_tear_test.cpp
 R6  a path in backquotes that begins with a room exists; a `name_test` is a test or a test's source
+R7  docs/ARCHITECTURE.md lists every page of docs/ once
 Pages are held to all of it; sources to R2 and R3, their comments to R4 and R5 too. tests/data is other people's text.
 """
 import pathlib
@@ -82,6 +83,13 @@ def leads_somewhere(tree, name, target):
     return str(place) in tree.places or tree.page(target, name) is not None
 
 
+def off_the_map(tree, map_page='docs/ARCHITECTURE.md'):
+    listed = re.findall(r'^- \[(.+)\]\(\1\): ', tree.texts.get(map_page, ''), re.M)
+    for page in sorted(name.removeprefix('docs/') for name in tree.sections if name.startswith('docs/') and name != map_page):
+        if listed.count(page) != 1:
+            yield f'{map_page}: lists {page} {listed.count(page)} times; once, please'
+
+
 def comments(name, text):
     """The same lines, of each what a person reads: its comment, or a line of a Python file's docstring."""
     in_docstring = False
@@ -117,18 +125,20 @@ def self_test():
     bad = ['[x](gone.md)', '[x](gone/)', '`docs/gone.md`', 'a.md 1.6', 'docs/b.md, 3 and 4', 'host/x/gone.hpp', 'gone_test.cpp',
            '`host/gone`', '`gone_test`', '([b](b.md), 4)']
     assert not list(offences(Tree(good))), list(offences(Tree(good)))
+    assert len(list(off_the_map(Tree(good)))) == 2
+    assert not list(off_the_map(Tree(good | {'docs/ARCHITECTURE.md': '- [a.md](a.md): x\n- [b.md](b.md): y'})))
     for line in bad:
         assert list(offences(Tree(good | {'docs/c.md': line}))), line
     for name, line in {'z.hpp': '/// domain.md 1.5', 'z.cpp': 'TEST_CASE("x (b.md 9)")', 'z.py': '"""See host/gone.py."""'}.items():
         assert list(offences(Tree(good | {name: line}))), line
-    print(f'{len(bad) + 4} cases')
+    print(f'{len(bad) + 6} cases')
 
 
 def main():
     if sys.argv[1] == '--self-test':
         return self_test()
     tree = Tree(read(pathlib.Path(sys.argv[1])))
-    found = list(offences(tree))
+    found = [*offences(tree), *off_the_map(tree)]
     print('\n'.join(found))
     print(f'{len(tree.texts)} files known, {len(found)} dangling references')
     sys.exit(1 if found or not tree.sections else 0)
