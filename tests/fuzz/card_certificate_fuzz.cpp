@@ -1,10 +1,11 @@
-// Any bytes as SM2 and RSA certificates: a named refusal, or fields. The first byte chooses, so
-// that RSA inputs meet a modulus of their own size, and recovered text can be anything.
+// Any bytes as SM2 and RSA certificates and revocation lists: a named refusal, or fields. The first
+// byte chooses, so that RSA inputs meet a modulus of their own size, and recovered text can be
+// anything.
 #include <algorithm>
 #include <vector>
 
 #include "crypto/keys/emv_certificate.hpp"
-#include "crypto/keys/sm2_certificate.hpp"
+#include "crypto/keys/revocation_list.hpp"
 
 namespace {
 
@@ -43,11 +44,26 @@ void rsa_door(Bytes input) {
     if (!static_data) require(name(static_data.error())[0] != 0);
 }
 
+/// An issuer's certificate, which need not be anybody's, and a list under its key.
+void list_door(Bytes input) {
+    constexpr std::size_t issuer_size = 142;
+    if (input.size() < issuer_size) return;
+    const auto signer = parse_sm2_certificate(input.first(issuer_size));
+    if (!signer) return;
+    const auto list = open_revocation_list(input.subspan(issuer_size), *signer, 0);
+    if (!list) return require(name(list.error())[0] != 0);
+    for (const auto& serial : list->serials) require(list->contains(serial));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const Bytes input{data + 1, size - 1};
-    data[0] % 2 == 0 ? sm2_door(input) : rsa_door(input);
+    switch (data[0] % 3) {
+        case 0: sm2_door(input); break;
+        case 1: rsa_door(input); break;
+        default: list_door(input); break;
+    }
     return 0;
 }
