@@ -28,7 +28,7 @@ BARE_NAME = re.compile(rf'(?<![\w./*<>{{}}-])([A-Za-z]\w*\.(?:{SOURCE}))\b(?!/)'
 QUOTED_PATH = re.compile(rf'`((?:{ROOMS})/[\w./-]*)`')
 QUOTED_TEST = re.compile(r'`(\w+_test)`')
 COMMENT = re.compile(r'(?:^|\s)(?://+|#)(?!\s*include)(.*)')
-COMMENTED = ('.cpp', '.hpp', '.inc', '.py', '.sh', '.cmake', 'CMakeLists.txt')
+COMMENTED = ('.cpp', '.hpp', '.inc', '.py', '.sh', '.cmake', '.ld', 'CMakeLists.txt')
 
 
 class Tree:
