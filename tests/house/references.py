@@ -7,7 +7,7 @@ R2  a name that ends in .md is a page: from the root, beside the file that names
 R3  a section cited behind it is a heading of that page: domain.md 1.5, docs/keys.md, 3 and 4
 R4  a path that begins with a room and ends in a source's suffix is a file: tests/house/tidy.py
 R5  a source's name without a path is the name of some file: store_tear_test.cpp
-R6  a path in backquotes that begins with a room exists; a `name_test` is a test or a test's source
+R6  a path in backquotes that begins with a room exists; a `name_like_this` is a word of some source, or a source's name
 R7  docs/ARCHITECTURE.md lists every page of docs/ once
 Pages are held to all of it; sources to R2 and R3, their comments to R4 and R5 too. tests/data is other people's text.
 """
@@ -26,8 +26,9 @@ HEADING = re.compile(rf'^#+ ({NUMBER})', re.M)
 ROOM_PATH = re.compile(rf'(?<![\w./-])((?:{ROOMS})/[\w./-]*\.(?:{SOURCE}))\b')
 BARE_NAME = re.compile(rf'(?<![\w./*<>{{}}-])([A-Za-z]\w*\.(?:{SOURCE}))\b(?!/)')
 QUOTED_PATH = re.compile(rf'`((?:{ROOMS})/[\w./-]*)`')
-QUOTED_TEST = re.compile(r'`(\w+_test)`')
+QUOTED_NAME = re.compile(r'`([a-z]+(?:_[a-z0-9]+)+)`')
 COMMENT = re.compile(r'(?:^|\s)(?://+|#)(?!\s*include)(.*)')
+OTHERS = {'pcsc_scan'}  # other people's programs
 COMMENTED = ('.cpp', '.hpp', '.inc', '.py', '.sh', '.cmake', '.ld', 'CMakeLists.txt')
 
 
@@ -38,7 +39,10 @@ class Tree:
         self.texts = texts
         self.names = {name.rsplit('/', 1)[-1] for name in texts}
         self.places = {str(parent) for name in texts for parent in pathlib.PurePosixPath(name).parents} | set(texts)
-        self.makefiles = '\n'.join(text for name, text in texts.items() if name.endswith(('.txt', '.cmake')))
+        self.words = OTHERS | {name.split('.')[0] for name in self.names}
+        for name, text in texts.items():
+            if not name.endswith(('.md', 'house/references.py')):
+                self.words.update(re.findall(r'\w+', text))
         self.sections = {name: set(HEADING.findall(text)) for name, text in texts.items() if name.endswith('.md')}
 
     def page(self, cited, by):
@@ -50,9 +54,6 @@ class Tree:
             if '/'.join(parts) in self.texts:
                 return '/'.join(parts)
         return None
-
-    def is_test(self, name):
-        return any(name + suffix in self.names for suffix in ('.cpp', '.py', '.sh')) or re.search(rf'\b{name}\b', self.makefiles)
 
 
 def dangling_pages(tree, name, line):
@@ -75,7 +76,7 @@ def dangling_in_page(tree, name, line):
     yield from (f'the link {target} leads nowhere' for target in LINK.findall(line)
                 if ':' not in target and not leads_somewhere(tree, name, target))
     yield from (f'no {path}' for path in QUOTED_PATH.findall(line) if path.rstrip('/') not in tree.places)
-    yield from (f'no test {test}' for test in QUOTED_TEST.findall(line) if not tree.is_test(test))
+    yield from (f'no source says {word}' for word in QUOTED_NAME.findall(line) if word not in tree.words)
 
 
 def leads_somewhere(tree, name, target):
