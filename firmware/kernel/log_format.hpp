@@ -27,23 +27,19 @@ constexpr FlashUnit zero_unit{};
 constexpr Mark ready_mark{'O', 'C', version, 0x80 ^ version, 0x5A, 0xA5, 0xC3, 0x3C};
 
 /// CRC-8, polynomial 2F, preset and inverted: every pattern of up to three flipped bits in a
-/// header. A nibble at a time.
-inline constexpr std::array<std::uint8_t, 16> crc8_table = [] {
-    std::array<std::uint8_t, 16> out{};
-    for (unsigned i = 0; i < 16; ++i) {
-        unsigned crc = i << 4;
-        for (int bit = 0; bit < 4; ++bit) crc = (crc << 1) ^ ((crc & 0x80) != 0 ? 0x12F : 0);
+/// header. A byte at a time: mounting decodes every header of the log.
+inline constexpr std::array<std::uint8_t, 256> crc8_table = [] {
+    std::array<std::uint8_t, 256> out{};
+    for (unsigned i = 0; i < 256; ++i) {
+        unsigned crc = i;
+        for (int bit = 0; bit < 8; ++bit) crc = (crc << 1) ^ ((crc & 0x80) != 0 ? 0x12F : 0);
         out[i] = static_cast<std::uint8_t>(crc);
     }
     return out;
 }();
 [[nodiscard]] constexpr std::uint8_t crc8(protocol::Bytes bytes, std::uint8_t from = 0xFF) {
     unsigned crc = from;
-    for (const std::uint8_t byte : bytes) {
-        crc ^= byte;
-        crc = (crc << 4 & 0xFF) ^ crc8_table[crc >> 4];
-        crc = (crc << 4 & 0xFF) ^ crc8_table[crc >> 4];
-    }
+    for (const std::uint8_t byte : bytes) crc = crc8_table[crc ^ byte];
     return static_cast<std::uint8_t>(~crc & 0xFF);
 }
 

@@ -177,6 +177,7 @@ Outcome<void> Store::RecordWriter::finish() {
 /// session that has not written yet, the first unit that looks erased is first programmed to zero.
 Outcome<Store::Location> Store::claim(unsigned units, std::uint16_t pages_kept) {
     const unsigned start = tail_is_fresh_ ? erased_from_ : erased_from_ + 1U;
+    has_written_ = true;
     if (head_ != no_page && start + units + 1 <= log_format::units_per_page) {
         const unsigned page_first = head_ * log_format::units_per_page;
         if (!tail_is_fresh_) {
@@ -305,6 +306,7 @@ Outcome<void> Store::make_room(const Transaction& change) {
         return fail(StatusWord::not_enough_memory);
     }
     for (unsigned step = 0; step < 2U * flash_->page_count(); ++step) {
+        if (ready_count_ >= ready_pages_wanted) break;
         ONECARD_TRY(done, housekeeping_step());
         if (done == Housekeeping::nothing_to_do) break;
     }

@@ -217,6 +217,7 @@ private:
     std::uint16_t erased_from_ = 0;  // in the head page: from here on nothing looks programmed
     bool tail_is_fresh_ = false;     // erased_from_ was never begun, because we know what we wrote
     bool is_sealed_ = true;
+    bool has_written_ = false;  // since mount or the last housekeeping step
     State state_ = State::unmounted;
     std::array<std::uint8_t, 8> mask_seed_{};
 };

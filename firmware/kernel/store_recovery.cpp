@@ -235,6 +235,7 @@ Outcome<void> Store::mount() {
     state_ = State::unmounted;
 
     auto done = recover();
+    has_written_ = false;
     if (!done) state_ = State::unmounted;  // shut: nothing is read or written
     return done;
 }

@@ -130,6 +130,10 @@ void check_life(std::uint16_t objects) {
 
 }  // namespace
 
+TEST_CASE("wear: 1,000,000 debits on a card with 8 KB of data, its log kept short") {
+    check_life(64);
+}
+
 TEST_CASE("wear: 1,000,000 debits on a card with 32 KB of data") {
     check_life(256);
 }
