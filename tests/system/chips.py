@@ -39,12 +39,16 @@ class Slot:
     def tell(self, line):
         self.process.stdin.write(line + '\n')
         self.process.stdin.flush()
-        while True:
-            answer = self.process.stdout.readline().strip()
-            if answer not in ('torn', 'gone'):
-                break
+        while (answer := self.process.stdout.readline().strip()) in ('torn', 'gone', 'held'):
+            pass
         if answer != 'ok':
             raise RuntimeError(f'{line}: {answer or "onecard-card has ended"}')
+
+    def wait_held(self):
+        """Until the chip has done what `tear INS keep-answer` names; its reader waits for an answer meanwhile."""
+        while (line := self.process.stdout.readline().strip()) != 'held':
+            if not line:
+                raise RuntimeError('onecard-card has ended')
 
     def insert(self, image):
         self.tell(f'load {image}')

@@ -40,7 +40,8 @@ Examples
     onecard-card --port 35963 --control
       load card1.nvm | insert | withdraw | fresh card2.nvm 0000000000000002
       tear 54 before-answer [COUNT] | quit
-    "torn" and "gone" are reported when the chip left by a tear or because the reader closed.
+    "torn" and "gone" are reported when the chip left by a tear or because the reader closed, "held" when
+    it keeps an answer to itself (tear 54 keep-answer): the reader waits until the chip is withdrawn.
   The same chip on a Cortex-M3 under qemu-system-arm, from the image that the preset cortex-m3 builds:
     onecard-card --nvm card1.nvm --port 35963 --board mps2
 
@@ -214,7 +215,7 @@ int run_single(const Options& options, crypto::SystemRandom& random) {
             return complain(why, why.starts_with("no virtual") ? exit_no_reader : exit_no_chip);
         }
         auto event = Slot::Event::served;
-        while (event == Slot::Event::served) event = slot.serve_one();
+        while (event == Slot::Event::served || event == Slot::Event::held) event = slot.serve_one();
         slot.withdraw();
         if (event == Slot::Event::torn) return exit_ok;
     }
@@ -241,6 +242,7 @@ private:
     void serve() {
         switch (slot_.serve_one()) {
             case Slot::Event::served: return;
+            case Slot::Event::held: say("held"); return;
             case Slot::Event::torn: say("torn"); break;
             case Slot::Event::reader_gone: say("gone"); break;
         }

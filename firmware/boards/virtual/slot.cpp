@@ -6,6 +6,7 @@ std::optional<TearMoment> tear_moment(const std::string& name) {
     if (name == "before-command") return TearMoment::before_command;
     if (name == "before-answer") return TearMoment::before_answer;
     if (name == "after-answer") return TearMoment::after_answer;
+    if (name == "keep-answer") return TearMoment::keep_answer;
     return std::nullopt;
 }
 
@@ -49,6 +50,7 @@ Slot::Event Slot::serve_command(protocol::Bytes command) {
     const auto answer = chip_->process(command);
     if (answer.empty()) return Event::torn;  // mute, or dead: pcscd would wait for ever
     if (tears && tear_->moment == TearMoment::before_answer) return Event::torn;
+    if (tears && tear_->moment == TearMoment::keep_answer) return Event::held;
     if (!link_->send(answer)) return Event::reader_gone;
     chip_->housekeeping();
     return tears ? Event::torn : Event::served;

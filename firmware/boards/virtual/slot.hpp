@@ -12,6 +12,7 @@ enum class TearMoment : std::uint8_t {
     before_command,  ///< the chip never sees the command
     before_answer,   ///< the chip has done it, the reader does not learn so
     after_answer,    ///< the reader has the answer
+    keep_answer,  ///< the chip has done it and says nothing: the reader waits until it is taken out
 };
 [[nodiscard]] std::optional<TearMoment> tear_moment(const std::string& name);
 
@@ -31,7 +32,7 @@ public:
     std::unique_ptr<Chip> withdraw();
     void arm(const Tear& tear) { tear_ = tear; }
 
-    enum class Event : std::uint8_t { served, torn, reader_gone };
+    enum class Event : std::uint8_t { served, torn, held, reader_gone };
     /// Waits for one message of the reader and serves it.
     [[nodiscard]] Event serve_one();
     [[nodiscard]] bool has_chip() const { return chip_ != nullptr; }

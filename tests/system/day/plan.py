@@ -35,6 +35,7 @@ class Card:
         return f'card,{self.number},{self.suite},20260101,{self.valid_to},{self.holder},{self.interoperable},{self.state},,,'
 
 
+GATE_KILLED = 'a gate killed while the card debits'
 HEAD = 'kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator'
 
 
@@ -99,6 +100,7 @@ def make(seed, cities, count):
 
     for city, special, visits in trouble(east, west):
         add(city, visits, **special)
+    add(west, [], trial=GATE_KILLED)
     add(east, [], trial='a load whose answer is lost on the line')
     add(east, [], trial='a load in which the card leaves before it can answer')
     while len(cards) < count:

@@ -161,13 +161,31 @@ class Town:
             city = self.cities[index // READERS_A_CITY]
             self.sam_slots[index].insert(self.image(self.sam_of[gate.terminal]))
             chips.wait_for(lambda: self.sam_slots[index].name in chips.occupied(), f'the SAM in {self.sam_slots[index].name}')
-            config = configs.gate(self.place, gate, self.card_slots[index].name, self.sam_slots[index].name, city.host_port)
-            program = self.terminal(gate.name, 'gate', config, passphrase=self.nation.passphrase(gate.name))
-            self.gates[gate.name] = (gate, program, self.card_slots[index])
-            ready = program.wait_event('ready')
-            if ready['sam_terminal'] != gate.terminal:
-                raise machines.Silence(f'{gate.name}: its SAM is not ready: {ready}')
+            self.run_gate(city, gate, self.card_slots[index], self.sam_slots[index].name)
         machines.together([lambda i=i, g=g: start(i, g) for i, g in enumerate(numbered)])
+
+    def run_gate(self, city, gate, slot, sam_reader):
+        """Starts the gate's program; answers how many entries a kill had left pending."""
+        config = configs.gate(self.place, gate, slot.name, sam_reader, city.host_port)
+        program = self.terminal(gate.name, 'gate', config, passphrase=self.nation.passphrase(gate.name))
+        self.gates[gate.name] = (gate, program, slot)
+        event = program.wait_event('ready', 'entries_left_pending')
+        left = event['count'] if event['event'] == 'entries_left_pending' else 0
+        ready = program.wait_event('ready') if left else event
+        if ready['sam_terminal'] != gate.terminal:
+            raise machines.Silence(f'{gate.name}: its SAM is not ready: {ready}')
+        return left
+
+    def kill_gate_in_debit(self, card, city, gate):
+        """The card has debited and keeps its answer; the gate dies by SIGKILL and is started again. Entries left pending."""
+        _, program, slot = self.gates[gate.name]
+        sam_reader = self.sam_slots[self.card_slots.index(slot)].name
+        slot.tear('54', 'keep-answer')
+        slot.insert(self.image(self.chip_of[card.number]))
+        slot.slot.wait_held()
+        program.kill()
+        slot.withdraw()
+        return self.run_gate(city, gate, slot, sam_reader)
 
     def visit(self, card, visit):
         """One touch; the gate's event."""

@@ -9,7 +9,9 @@ import subprocess
 import time
 
 import configs
+import plan
 
+GATE_KILLED = plan.GATE_KILLED
 RECORD_SIZE, HEADER_SIZE = 96, 64  # docs/batch_file.md
 TAC = slice(49, 53)
 
@@ -98,6 +100,17 @@ def forged(record):
     changed = bytearray(record)
     changed[TAC.start] ^= 0x01
     return bytes(changed)
+
+
+def gate_killed(town):
+    """Between the card's debit and the gate's journal: the next touch finds out, and opens without a second debit."""
+    city, bus = town.cities[1], town.cities[1].gates[3]
+    card = next(c for c in town.cards if c.trial == GATE_KILLED)
+    left = town.kill_gate_in_debit(card, city, bus)
+    event = town.visit(card, plan.Visit(bus, already_paid=True, trial=GATE_KILLED))
+    town.taps.pop()
+    return [trial(f'{GATE_KILLED}: entries it finds pending', 1, left),
+            trial(f'{GATE_KILLED}: the next touch', 'open, already paid', event['gate'] + (', already paid' if event['already_paid'] else ''))]
 
 
 def before_upload(town):

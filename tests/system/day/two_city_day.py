@@ -86,7 +86,7 @@ class Day:
         visits = sum(len(card.visits) for card in self.cards)
         step(f'{visits} taps at 8 gates: at home and away, entries and exits, buses, and troublemakers')
         self.town.rounds(self.progress.advance)
-        self.trials += trials.at_the_gates(self.town.taps)
+        self.trials += trials.at_the_gates(self.town.taps) + trials.gate_killed(self.town)
         step('Bad traffic for the hosts; gates upload while a host is killed and started again')
         (office, record), early = trials.before_upload(self.town)
         self.trials += early + trials.doors(self.town)
