@@ -25,7 +25,9 @@ using protocol::Bytes;
 using protocol::Suite;
 using Response = protocol::ByteBuffer<protocol::short_response_size_max>;
 
-constexpr int warm_up_taps = 6;  // until the chip's spare pages are in their steady state
+constexpr int aging_taps =
+    900;  // the log is then as long as it gets, and its oldest pages are reclaimed
+constexpr int warm_up_taps = 6;
 constexpr int taps_counted = 24;
 
 void require(bool holds, const std::string& what) {
@@ -183,12 +185,34 @@ struct City {
     }
 };
 
+/// A card of 128 KB, issued, and with years of taps behind it. They run on the host.
+tests::Chip old_card(Suite suite, tests::Chip& sam) {
+    tests::Chip card{"card", 1, firmware::flash_model::page_count_default};
+    card.manufacture(tests::card_serial, suite);
+    std::array<std::uint8_t, 8> challenge{};
+    std::ranges::copy(card.must(protocol::get_challenge_8()), challenge.begin());
+    for (const auto& command : tests::transit_card_script(challenge, tests::card_serial, suite)) {
+        card.must(command);
+    }
+    card.power_on();
+    card.must(protocol::select_by_name(protocol::transit_aid));
+    tests::load(card, 10'000, suite);
+    for (int tap = 0; tap < aging_taps; ++tap) {
+        const auto opened =
+            tests::open_purchase(card, sam, 1, protocol::TransactionType::capp_purchase);
+        card.must(protocol::update_capp_data_cache(0, protocol::sfi_trip, tests::trip(1)));
+        card.must(tests::debit(opened));
+        card.card().housekeeping();
+    }
+    return card;
+}
+
 void count(const std::string& image, const std::string& directory, Suite suite) {
     const std::string name = suite == Suite::sm4 ? "sm4" : "3des";
-    auto issued_card = tests::issued_card(suite);
-    auto issued_sam = tests::issued_sam();
-    City city{{image, directory + "/card-" + name, issued_card, "card"},
-              {image, directory + "/sam-" + name, issued_sam, "sam"}};
+    auto sam = tests::issued_sam();
+    auto card = old_card(suite, sam);
+    City city{{image, directory + "/card-" + name, card, "card"},
+              {image, directory + "/sam-" + name, sam, "sam"}};
     city.sam.power_on();
     city.sam.must(protocol::select_by_name(protocol::sam_aid).bytes());
     const auto round = [&](const std::string& kind, int taps, auto&& action) {
