@@ -28,21 +28,22 @@ void add_calc_command(CLI::App& app, Run& run) {
         "calc", "The calculator of card engineers: hex in, hex out (docs/calculator.md)");
     calc->footer(footer);
     calc->require_subcommand(1);
-    calc::add_digest(*calc, run);
-    calc::add_cipher(*calc, run);
-    calc::add_mac(*calc, run);
-    calc::add_kcv(*calc, run);
-    calc::add_diversify(*calc, run);
-    calc::add_purse(*calc, run);
-    calc::add_secure_messaging(*calc, run);
-    calc::add_emv(*calc, run);
-    calc::add_pin_block(*calc, run);
-    calc::add_ibm3624(*calc, run);
-    calc::add_key_block(*calc, run);
-    calc::add_scp(*calc, run);
-    calc::add_sm2(*calc, run);
-    calc::add_certificate(*calc, run);
-    calc::add_tlv(*calc, run);
+    calc::Command command{*calc};
+    calc::add_digest(command, run);
+    calc::add_cipher(command, run);
+    calc::add_mac(command, run);
+    calc::add_kcv(command, run);
+    calc::add_diversify(command, run);
+    calc::add_purse(command, run);
+    calc::add_secure_messaging(command, run);
+    calc::add_emv(command, run);
+    calc::add_pin_block(command, run);
+    calc::add_ibm3624(command, run);
+    calc::add_key_block(command, run);
+    calc::add_scp(command, run);
+    calc::add_sm2(command, run);
+    calc::add_certificate(command, run);
+    calc::add_tlv(command, run);
 }
 
 }  // namespace host::keys

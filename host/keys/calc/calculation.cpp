@@ -84,9 +84,41 @@ std::string Sizes::text() const {
     return out + (count_ == 1 && allowed_[0] == 1 ? " byte" : " bytes");
 }
 
-void Value::add_to(CLI::App& command, const std::string& name, const std::string& help, Need need) {
+Command Command::add(const std::string& name, const std::string& help) const {
+    return Command{*app_->add_subcommand(name, help)};
+}
+
+Command Command::group(const std::string& name, const std::string& help) const {
+    Command out = add(name, help);
+    out.app().require_subcommand(1);
+    return out;
+}
+
+void Command::choice(const std::string& name, std::string& target,
+                     const std::vector<std::string>& words, const std::string& help,
+                     Need need) const {
+    app_->add_option(name, target, help)
+        ->required(need == Need::required)
+        ->check(CLI::IsMember(words));
+}
+
+void Command::flag(const std::string& name, bool& target, const std::string& help) const {
+    app_->add_flag(name, target, help);
+}
+
+void Command::list(const std::string& name, std::vector<std::string>& target,
+                   const std::string& help, Need need) const {
+    app_->add_option(name, target, help)
+        ->required(need == Need::required)
+        ->type_name("VALUE|@FILE|-")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void Value::add_to(const Command& command, const std::string& name, const std::string& help,
+                   Need need) {
     name_ = name.substr(0, name.find(','));
-    option_ = command.add_option(name, text_, help)->type_name("VALUE|@FILE|-");
+    option_ = command.app().add_option(name, text_, help)->type_name("VALUE|@FILE|-");
     option_->required(need == Need::required);
     option_->each([this](const std::string& text) {  // called in the order of the help
         if (text == "-") line_ = next_line();
@@ -191,13 +223,14 @@ std::string Output::json() const {
     return boost::json::serialize(object) + "\n";
 }
 
-void run_when_chosen(CLI::App& command, Run& run, std::function<Answer<Output>()> compute) {
+void run_when_chosen(const Command& command, Run& run, std::function<Answer<Output>()> compute) {
+    CLI::App& app = command.app();
     const auto json = std::make_shared<bool>(false);
-    command.add_flag("--json", *json, "Print one JSON object");
-    command.callback([&command, &run, json, compute = std::move(compute)] {
-        run = [&command, json, compute] {
+    app.add_flag("--json", *json, "Print one JSON object");
+    app.callback([&app, &run, json, compute = std::move(compute)] {
+        run = [&app, json, compute] {
             const Answer<Output> answer = compute();
-            if (!answer) return complain(command, answer.error());
+            if (!answer) return complain(app, answer.error());
             std::cout << (*json ? answer->json() : answer->text()) << std::flush;
             return platform::exit_status(answer->code());
         };

@@ -56,6 +56,28 @@ private:
 
 enum class Need : bool { optional, required };
 
+/// A command while it is described. Everything behind it is free of the command line library, whose
+/// header costs more to compile than all the calculations.
+class Command {
+public:
+    explicit Command(CLI::App& app) : app_{&app} {}
+    /// A command below this one.
+    [[nodiscard]] Command add(const std::string& name, const std::string& help) const;
+    /// The same, of which one command below must be chosen.
+    [[nodiscard]] Command group(const std::string& name, const std::string& help) const;
+    /// An option with some words to choose from.
+    void choice(const std::string& name, std::string& target, const std::vector<std::string>& words,
+                const std::string& help, Need need) const;
+    void flag(const std::string& name, bool& target, const std::string& help) const;
+    /// A value (`resolve` reads it) that may be repeated.
+    void list(const std::string& name, std::vector<std::string>& target, const std::string& help,
+              Need need) const;
+    [[nodiscard]] CLI::App& app() const { return *app_; }
+
+private:
+    CLI::App* app_;
+};
+
 /// One option's value: hex or characters, from the command line, a file (`@FILE`) or the next line
 /// of standard input (`-`). Lines are taken in the order in which a command adds its options: that
 /// of its help. Stays where it is after `add_to`.
@@ -64,7 +86,7 @@ public:
     Value() = default;
     Value(const Value&) = delete;
     Value& operator=(const Value&) = delete;
-    void add_to(CLI::App& command, const std::string& name, const std::string& help,
+    void add_to(const Command& command, const std::string& name, const std::string& help,
                 Need need = Need::required);
     [[nodiscard]] bool given() const;
     [[nodiscard]] const std::string& name() const { return name_; }
@@ -119,7 +141,7 @@ private:
 
 using Run = std::function<int()>;
 /// Adds --json, and sets `run` to: compute, print, status.
-void run_when_chosen(CLI::App& command, Run& run, std::function<Answer<Output>()> compute);
+void run_when_chosen(const Command& command, Run& run, std::function<Answer<Output>()> compute);
 
 [[nodiscard]] Answer<crypto::Cipher> cipher_named(const std::string& name);
 /// The key's option, whose size must fit the cipher.

@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "crypto/keys/emv_certificate.hpp"
 #include "crypto/keys/sm2_certificate.hpp"
 #include "host/keys/calc/families.hpp"
@@ -116,32 +114,31 @@ Answer<Output> rsa_certificate(const Options& options) {
 
 }  // namespace
 
-void add_certificate(CLI::App& calc, Run& run) {
+void add_certificate(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
-        "certificate",
-        "A card's, SAM's, issuer's or root's certificate, taken apart and checked "
-        "(docs/card_certificates.md)");
-    command->add_option("--scheme", options->scheme, "sm2: PBOC; rsa: EMV, recoverable")
-        ->required()
-        ->check(CLI::IsMember({"sm2", "rsa"}));
-    options->certificate.add_to(*command, "--certificate", "The certificate");
-    options->public_key.add_to(*command, "--public",
+    Command command =
+        calc.add("certificate",
+                 "A card's, SAM's, issuer's or root's certificate, taken apart and checked "
+                 "(docs/card_certificates.md)");
+    command.choice("--scheme", options->scheme, {"sm2", "rsa"}, "sm2: PBOC; rsa: EMV, recoverable",
+                   Need::required);
+    options->certificate.add_to(command, "--certificate", "The certificate");
+    options->public_key.add_to(command, "--public",
                                "The signer's key: x | y, 64 bytes; rsa: the modulus");
-    options->exponent.add_to(*command, "--exponent", "rsa: the signer's; 03 if left out",
+    options->exponent.add_to(command, "--exponent", "rsa: the signer's; 03 if left out",
                              Need::optional);
-    options->remainder.add_to(*command, "--remainder", "rsa: the rest of the key (tag 92, 9F48)",
+    options->remainder.add_to(command, "--remainder", "rsa: the rest of the key (tag 92, 9F48)",
                               Need::optional);
-    options->key_exponent.add_to(*command, "--key-exponent",
+    options->key_exponent.add_to(command, "--key-exponent",
                                  "rsa: the certified key's (tag 9F32, 9F47); 03 if left out",
                                  Need::optional);
-    options->static_data.add_to(*command, "--static-data",
+    options->static_data.add_to(command, "--static-data",
                                 "Cards: the static data that the certificate covers",
                                 Need::optional);
-    options->pan.add_to(*command, "--pan", "Compare with this account number", Need::optional);
-    options->date.add_to(*command, "--date", "Check the expiry on this day, YYYYMMDD",
+    options->pan.add_to(command, "--pan", "Compare with this account number", Need::optional);
+    options->date.add_to(command, "--date", "Check the expiry on this day, YYYYMMDD",
                          Need::optional);
-    run_when_chosen(*command, run, [options] {
+    run_when_chosen(command, run, [options] {
         return options->scheme == "sm2" ? sm2_certificate(*options) : rsa_certificate(*options);
     });
 }

@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "crypto/core/aead.hpp"
 #include "crypto/core/stream_modes.hpp"
 #include "crypto/core/xts.hpp"
@@ -125,26 +123,22 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_cipher(CLI::App& calc, Run& run) {
+void add_cipher(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command =
-        calc.add_subcommand("cipher", "Encrypt and decrypt: SM4, 3DES, DES, AES. No padding.");
-    command->add_option("--algorithm", options->algorithm, "Which cipher")
-        ->required()
-        ->check(CLI::IsMember({"sm4", "3des", "des", "aes"}));
-    command
-        ->add_option("--mode", options->mode,
-                     "Which mode of operation; xts is IEEE's, xts-gb GB/T 17964's")
-        ->required()
-        ->check(CLI::IsMember({"ecb", "cbc", "ctr", "ofb", "cfb", "gcm", "ccm", "xts", "xts-gb"}));
-    options->key.add_to(*command, "--key", "The key");
-    options->data.add_to(*command, "--data", "What to encrypt or decrypt");
-    options->iv.add_to(*command, "--iv", "Starting value, counter or nonce; zero if left out",
+    Command command = calc.add("cipher", "Encrypt and decrypt: SM4, 3DES, DES, AES. No padding.");
+    command.choice("--algorithm", options->algorithm, {"sm4", "3des", "des", "aes"}, "Which cipher",
+                   Need::required);
+    command.choice("--mode", options->mode,
+                   {"ecb", "cbc", "ctr", "ofb", "cfb", "gcm", "ccm", "xts", "xts-gb"},
+                   "Which mode of operation; xts is IEEE's, xts-gb GB/T 17964's", Need::required);
+    options->key.add_to(command, "--key", "The key");
+    options->data.add_to(command, "--data", "What to encrypt or decrypt");
+    options->iv.add_to(command, "--iv", "Starting value, counter or nonce; zero if left out",
                        Need::optional);
-    options->additional.add_to(*command, "--aad", "gcm, ccm: additional data", Need::optional);
-    options->tag.add_to(*command, "--tag", "gcm, ccm with --decrypt: the tag", Need::optional);
-    command->add_flag("--decrypt", options->decrypt, "Decrypt");
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    options->additional.add_to(command, "--aad", "gcm, ccm: additional data", Need::optional);
+    options->tag.add_to(command, "--tag", "gcm, ccm with --decrypt: the tag", Need::optional);
+    command.flag("--decrypt", options->decrypt, "Decrypt");
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "crypto/core/sm3.hpp"
 #include "crypto/keys/sha.hpp"
 #include "host/keys/calc/families.hpp"
@@ -23,14 +21,13 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_digest(CLI::App& calc, Run& run) {
+void add_digest(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand("digest", "SM3, SHA-1, SHA-256");
-    command->add_option("--algorithm", options->algorithm, "Which")
-        ->required()
-        ->check(CLI::IsMember({"sm3", "sha1", "sha256"}));
-    options->data.add_to(*command, "--data", "The message");
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    Command command = calc.add("digest", "SM3, SHA-1, SHA-256");
+    command.choice("--algorithm", options->algorithm, {"sm3", "sha1", "sha256"}, "Which",
+                   Need::required);
+    options->data.add_to(command, "--data", "The message");
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

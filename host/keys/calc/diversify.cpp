@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/families.hpp"
 #include "host/keys/calc/suite.hpp"
 
@@ -36,20 +34,15 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_diversify(CLI::App& calc, Run& run) {
+void add_diversify(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
-        "diversify", "A city's or card's key from its parent (docs/algorithms.md, 2)");
-    add_suite(*command, options->suite, Need::required);
-    options->key.add_to(*command, "--key", "The parent's 16 bytes");
-    command
-        ->add_option("--factor", options->factors,
-                     "8 bytes; repeat for more levels, the issuer's first")
-        ->required()
-        ->type_name("VALUE|@FILE|-")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    Command command =
+        calc.add("diversify", "A city's or card's key from its parent (docs/algorithms.md, 2)");
+    add_suite(command, options->suite, Need::required);
+    options->key.add_to(command, "--key", "The parent's 16 bytes");
+    command.list("--factor", options->factors,
+                 "8 bytes; repeat for more levels, the issuer's first", Need::required);
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

@@ -1,7 +1,5 @@
 #include "crypto/purse/emv.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "crypto/keys/emv_master.hpp"
 #include "host/keys/calc/families.hpp"
 #include "host/keys/calc/suite.hpp"
@@ -99,44 +97,41 @@ Answer<Output> compute(const Options& options) {
     return output;
 }
 
-void add_choices(CLI::App& command, Options& options) {
+void add_choices(Command& command, Options& options) {
     add_suite(command, options.suite, Need::optional);
-    command.add_option("--option", options.option, "Card's key: EMV option a (if left out) or b")
-        ->check(CLI::IsMember({"a", "b"}));
-    command
-        .add_option("--session", options.session,
-                    "Session key: pboc (if left out), emv (common session key), none (the UDK "
-                    "itself), visa-script")
-        ->check(CLI::IsMember({"pboc", "emv", "none", "visa-script"}));
-    command.add_option("--padding", options.padding, "Of the AC: 2 (if left out) or 1")
-        ->check(CLI::IsMember({"1", "2"}));
-    command
-        .add_option("--arpc-key", options.response_key, "ARPC under session (if left out) or udk")
-        ->check(CLI::IsMember({"session", "udk"}));
+    command.choice("--option", options.option, {"a", "b"},
+                   "Card's key: EMV option a (if left out) or b", Need::optional);
+    command.choice("--session", options.session, {"pboc", "emv", "none", "visa-script"},
+                   "Session key: pboc (if left out), emv (common session key), none (the UDK "
+                   "itself), visa-script",
+                   Need::optional);
+    command.choice("--padding", options.padding, {"1", "2"}, "Of the AC: 2 (if left out) or 1",
+                   Need::optional);
+    command.choice("--arpc-key", options.response_key, {"session", "udk"},
+                   "ARPC under session (if left out) or udk", Need::optional);
 }
 
 }  // namespace
 
-void add_emv(CLI::App& calc, Run& run) {
+void add_emv(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command =
-        calc.add_subcommand("emv", "UDK, session key, AC and ARPC of a finance card");
-    options->master.add_to(*command, "--mdk", "The issuer's master key, 16 bytes");
-    options->pan.add_to(*command, "--pan", "Account number, decimal digits");
-    options->psn.add_to(*command, "--psn", "Its sequence number, two digits");
-    options->counter.add_to(*command, "--atc", "Transaction counter, 2 bytes", Need::optional);
-    options->data.add_to(*command, "--data", "What the AC covers: CDOL data, AIP, ATC, CVR");
-    options->response_code.add_to(*command, "--arc", "Prints ARPC method 1 for this code, 2 bytes",
+    Command command = calc.add("emv", "UDK, session key, AC and ARPC of a finance card");
+    options->master.add_to(command, "--mdk", "The issuer's master key, 16 bytes");
+    options->pan.add_to(command, "--pan", "Account number, decimal digits");
+    options->psn.add_to(command, "--psn", "Its sequence number, two digits");
+    options->counter.add_to(command, "--atc", "Transaction counter, 2 bytes", Need::optional);
+    options->data.add_to(command, "--data", "What the AC covers: CDOL data, AIP, ATC, CVR");
+    options->response_code.add_to(command, "--arc", "Prints ARPC method 1 for this code, 2 bytes",
                                   Need::optional);
-    options->status_update.add_to(*command, "--csu",
+    options->status_update.add_to(command, "--csu",
                                   "Prints ARPC method 2 for this card status update, 4 bytes",
                                   Need::optional);
-    options->proprietary.add_to(*command, "--proprietary", "Method 2: up to 8 bytes more",
+    options->proprietary.add_to(command, "--proprietary", "Method 2: up to 8 bytes more",
                                 Need::optional);
-    options->random.add_to(*command, "--random", "--session emv: R, 8 bytes, in place of the ATC",
+    options->random.add_to(command, "--random", "--session emv: R, 8 bytes, in place of the ATC",
                            Need::optional);
-    add_choices(*command, *options);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    add_choices(command, *options);
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

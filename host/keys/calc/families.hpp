@@ -4,20 +4,20 @@
 
 namespace host::keys::calc {
 
-void add_digest(CLI::App& calc, Run& run);
-void add_cipher(CLI::App& calc, Run& run);
-void add_mac(CLI::App& calc, Run& run);
-void add_kcv(CLI::App& calc, Run& run);
-void add_diversify(CLI::App& calc, Run& run);
-void add_purse(CLI::App& calc, Run& run);
-void add_secure_messaging(CLI::App& calc, Run& run);
-void add_emv(CLI::App& calc, Run& run);
-void add_pin_block(CLI::App& calc, Run& run);
-void add_ibm3624(CLI::App& calc, Run& run);
-void add_key_block(CLI::App& calc, Run& run);
-void add_scp(CLI::App& calc, Run& run);
-void add_sm2(CLI::App& calc, Run& run);
-void add_certificate(CLI::App& calc, Run& run);
-void add_tlv(CLI::App& calc, Run& run);
+void add_digest(Command& calc, Run& run);
+void add_cipher(Command& calc, Run& run);
+void add_mac(Command& calc, Run& run);
+void add_kcv(Command& calc, Run& run);
+void add_diversify(Command& calc, Run& run);
+void add_purse(Command& calc, Run& run);
+void add_secure_messaging(Command& calc, Run& run);
+void add_emv(Command& calc, Run& run);
+void add_pin_block(Command& calc, Run& run);
+void add_ibm3624(Command& calc, Run& run);
+void add_key_block(Command& calc, Run& run);
+void add_scp(Command& calc, Run& run);
+void add_sm2(Command& calc, Run& run);
+void add_certificate(Command& calc, Run& run);
+void add_tlv(Command& calc, Run& run);
 
 }  // namespace host::keys::calc

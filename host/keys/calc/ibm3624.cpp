@@ -1,7 +1,5 @@
 #include "crypto/keys/ibm3624.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/families.hpp"
 
 namespace host::keys::calc {
@@ -38,15 +36,15 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_ibm3624(CLI::App& calc, Run& run) {
+void add_ibm3624(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand("ibm3624", "A PIN by the IBM 3624 method");
-    options->key.add_to(*command, "--key", "PIN verification key, 16 or 24 bytes");
-    options->validation.add_to(*command, "--validation", "Validation data, 8 bytes");
-    options->table.add_to(*command, "--table", "Decimalisation table, 16 digits");
-    options->offset.add_to(*command, "--offset", "Offset, as long as the PIN; 0000 if left out",
+    Command command = calc.add("ibm3624", "A PIN by the IBM 3624 method");
+    options->key.add_to(command, "--key", "PIN verification key, 16 or 24 bytes");
+    options->validation.add_to(command, "--validation", "Validation data, 8 bytes");
+    options->table.add_to(command, "--table", "Decimalisation table, 16 digits");
+    options->offset.add_to(command, "--offset", "Offset, as long as the PIN; 0000 if left out",
                            Need::optional);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

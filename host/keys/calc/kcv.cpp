@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "crypto/keys/check_value.hpp"
 #include "host/keys/calc/families.hpp"
 
@@ -27,19 +25,16 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_kcv(CLI::App& calc, Run& run) {
+void add_kcv(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand("kcv", "Check value of a key");
-    command->add_option("--cipher", options->cipher, "The key's cipher")
-        ->required()
-        ->check(CLI::IsMember({"3des", "des", "sm4", "aes"}));
-    command
-        ->add_option("--method", options->method,
-                     "legacy: zero block encrypted, 3 bytes; cmac: CMAC of it, 5 bytes")
-        ->required()
-        ->check(CLI::IsMember({"legacy", "cmac"}));
-    options->key.add_to(*command, "--key", "The key");
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    Command command = calc.add("kcv", "Check value of a key");
+    command.choice("--cipher", options->cipher, {"3des", "des", "sm4", "aes"}, "The key's cipher",
+                   Need::required);
+    command.choice("--method", options->method, {"legacy", "cmac"},
+                   "legacy: zero block encrypted, 3 bytes; cmac: CMAC of it, 5 bytes",
+                   Need::required);
+    options->key.add_to(command, "--key", "The key");
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

@@ -1,7 +1,5 @@
 #include "crypto/keys/key_block.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "crypto/random/system_random.hpp"
 #include "host/keys/calc/families.hpp"
 
@@ -92,31 +90,29 @@ Answer<Output> unwrap(const UnwrapOptions& options) {
 
 }  // namespace
 
-void add_key_block(CLI::App& calc, Run& run) {
-    CLI::App* group =
-        calc.add_subcommand("key-block",
-                            "X9.143 (TR-31) key blocks: opens A, B, C, D and 4, makes B, D and 4 "
-                            "(docs/key_blocks.md)");
-    group->require_subcommand(1);
+void add_key_block(Command& calc, Run& run) {
+    Command group =
+        calc.group("key-block",
+                   "X9.143 (TR-31) key blocks: opens A, B, C, D and 4, makes B, D and 4 "
+                   "(docs/key_blocks.md)");
 
     const auto wrapping = std::make_shared<WrapOptions>();
-    CLI::App* wrap_command = group->add_subcommand("wrap", "Make a key block");
-    wrapping->protection_key.add_to(*wrap_command, "--kbpk", "Key block protection key");
-    wrapping->header.add_to(*wrap_command, "--header",
+    Command wrap_command = group.add("wrap", "Make a key block");
+    wrapping->protection_key.add_to(wrap_command, "--kbpk", "Key block protection key");
+    wrapping->header.add_to(wrap_command, "--header",
                             "16 characters, such as D0000P0AE00E0000 (the length is filled in), "
                             "and optional blocks");
-    wrapping->key.add_to(*wrap_command, "--key", "The key to wrap");
-    wrap_command
-        ->add_option("--check-value", wrapping->check_value,
-                     "Record the key's check value in a KC block, by this method")
-        ->check(CLI::IsMember({"legacy", "cmac"}));
-    run_when_chosen(*wrap_command, run, [wrapping] { return wrap(*wrapping); });
+    wrapping->key.add_to(wrap_command, "--key", "The key to wrap");
+    wrap_command.choice("--check-value", wrapping->check_value, {"legacy", "cmac"},
+                        "Record the key's check value in a KC block, by this method",
+                        Need::optional);
+    run_when_chosen(wrap_command, run, [wrapping] { return wrap(*wrapping); });
 
     const auto unwrapping = std::make_shared<UnwrapOptions>();
-    CLI::App* unwrap_command = group->add_subcommand("unwrap", "Check and open a key block");
-    unwrapping->protection_key.add_to(*unwrap_command, "--kbpk", "Key block protection key");
-    unwrapping->block.add_to(*unwrap_command, "block", "The block's text");
-    run_when_chosen(*unwrap_command, run, [unwrapping] { return unwrap(*unwrapping); });
+    Command unwrap_command = group.add("unwrap", "Check and open a key block");
+    unwrapping->protection_key.add_to(unwrap_command, "--kbpk", "Key block protection key");
+    unwrapping->block.add_to(unwrap_command, "block", "The block's text");
+    run_when_chosen(unwrap_command, run, [unwrapping] { return unwrap(*unwrapping); });
 }
 
 }  // namespace host::keys::calc

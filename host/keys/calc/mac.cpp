@@ -1,7 +1,5 @@
 #include "crypto/core/mac.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "crypto/core/sm3.hpp"
 #include "crypto/keys/unionpay_mac.hpp"
 #include "host/keys/calc/families.hpp"
@@ -62,9 +60,7 @@ Answer<Output> block_mac(const Options& options) {
 
 Answer<Output> compute(const Options& options) {
     if (options.algorithm != "hmac-sm3") return block_mac(options);
-    if (!options.cipher.empty() || options.iv.given()) {
-        return mistake("--cipher and --iv: hmac-sm3 has none");
-    }
+    if (options.iv.given()) return mistake("--iv: hmac-sm3 has none");
     ONECARD_TRY(key, options.key.bytes(Sizes::any()));
     ONECARD_TRY(data, options.data.bytes(Sizes::any()));
     Output output;
@@ -73,25 +69,21 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_mac(CLI::App& calc, Run& run) {
+void add_mac(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
-        "mac", "Message authentication codes (ISO/IEC 9797-1, HMAC), untruncated");
-    command
-        ->add_option("--algorithm", options->algorithm,
-                     "cbc-mac: algorithm 1; retail: algorithm 3; cmac: algorithm 5")
-        ->required()
-        ->check(CLI::IsMember({"cbc-mac", "retail", "cmac", "hmac-sm3", "unionpay"}));
-    command->add_option("--cipher", options->cipher, "The block cipher")
-        ->check(CLI::IsMember({"3des", "des", "sm4", "aes"}));
-    command
-        ->add_option("--padding", options->padding,
-                     "cbc-mac, retail: 1 zeros, 2 80 and zeros (2 if left out)")
-        ->check(CLI::IsMember({"1", "2"}));
-    options->key.add_to(*command, "--key", "The key; for retail the pair");
-    options->data.add_to(*command, "--data", "The message");
-    options->iv.add_to(*command, "--iv", "Starting value; zero if left out", Need::optional);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    Command command =
+        calc.add("mac", "Message authentication codes (ISO/IEC 9797-1, HMAC), untruncated");
+    command.choice("--algorithm", options->algorithm,
+                   {"cbc-mac", "retail", "cmac", "hmac-sm3", "unionpay"},
+                   "cbc-mac: algorithm 1; retail: algorithm 3; cmac: algorithm 5", Need::required);
+    command.choice("--cipher", options->cipher, {"3des", "des", "sm4", "aes"},
+                   "The block cipher; hmac-sm3 has none and ignores it", Need::optional);
+    command.choice("--padding", options->padding, {"1", "2"},
+                   "cbc-mac, retail: 1 zeros, 2 80 and zeros (2 if left out)", Need::optional);
+    options->key.add_to(command, "--key", "The key; for retail the pair");
+    options->data.add_to(command, "--data", "The message");
+    options->iv.add_to(command, "--iv", "Starting value; zero if left out", Need::optional);
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

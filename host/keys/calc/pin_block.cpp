@@ -1,7 +1,5 @@
 #include "crypto/keys/pin_block.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "crypto/core/block_cipher.hpp"
 #include "host/keys/calc/chosen_random.hpp"
 #include "host/keys/calc/families.hpp"
@@ -99,22 +97,20 @@ Answer<Output> read(const Options& options) {
 
 }  // namespace
 
-void add_pin_block(CLI::App& calc, Run& run) {
+void add_pin_block(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command =
-        calc.add_subcommand("pin-block", "ISO 9564-1 PIN blocks, made or read (--block)");
-    command->add_option("--format", options->format, "0, 1, 2 (in card commands), 3 or 4 (AES)")
-        ->required()
-        ->check(CLI::IsMember({"0", "1", "2", "3", "4"}));
-    options->pin.add_to(*command, "--pin", "4 to 12 digits", Need::optional);
-    options->pan.add_to(*command, "--pan", "Account number, with its check digit: 0, 3 and 4",
+    Command command = calc.add("pin-block", "ISO 9564-1 PIN blocks, made or read (--block)");
+    command.choice("--format", options->format, {"0", "1", "2", "3", "4"},
+                   "0, 1, 2 (in card commands), 3 or 4 (AES)", Need::required);
+    options->pin.add_to(command, "--pin", "4 to 12 digits", Need::optional);
+    options->pan.add_to(command, "--pan", "Account number, with its check digit: 0, 3 and 4",
                         Need::optional);
-    options->key.add_to(*command, "--key", "Enciphers, or deciphers: 3DES; format 4: AES",
+    options->key.add_to(command, "--key", "Enciphers, or deciphers: 3DES; format 4: AES",
                         Need::optional);
-    options->random.add_to(*command, "--random", "Fixes the filler, to repeat an example",
+    options->random.add_to(command, "--random", "Fixes the filler, to repeat an example",
                            Need::optional);
-    options->block.add_to(*command, "--block", "Read this block", Need::optional);
-    run_when_chosen(*command, run,
+    options->block.add_to(command, "--block", "Read this block", Need::optional);
+    run_when_chosen(command, run,
                     [options] { return options->block.given() ? read(*options) : make(*options); });
 }
 

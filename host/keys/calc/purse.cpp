@@ -1,7 +1,5 @@
 #include "protocol/purse.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/families.hpp"
 #include "host/keys/calc/suite.hpp"
 
@@ -149,34 +147,33 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_purse(CLI::App& calc, Run& run) {
+void add_purse(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
+    Command command = calc.add(
         "purse", "Session key, MAC1, MAC2 and TAC of a load or purchase (docs/algorithms.md)");
-    add_suite(*command, options->suite, Need::required);
-    command->add_option("--operation", options->operation, "Which transaction")
-        ->required()
-        ->check(CLI::IsMember({"load", "purchase", "capp"}));
-    options->key.add_to(*command, "--key", "The card's DLK or DPK, 16 bytes");
-    options->random.add_to(*command, "--random", "The card's random number, 4 bytes");
-    options->counter.add_to(*command, "--counter", "The card's counter before, 2 bytes");
+    add_suite(command, options->suite, Need::required);
+    command.choice("--operation", options->operation, {"load", "purchase", "capp"},
+                   "Which transaction", Need::required);
+    options->key.add_to(command, "--key", "The card's DLK or DPK, 16 bytes");
+    options->random.add_to(command, "--random", "The card's random number, 4 bytes");
+    options->counter.add_to(command, "--counter", "The card's counter before, 2 bytes");
     options->terminal_counter.add_to(
-        *command, "--terminal-counter",
+        command, "--terminal-counter",
         "Purchase: the terminal's transaction number, 4 bytes, or its low 2", Need::optional);
-    options->amount.add_to(*command, "--amount", "In fen, 4 bytes: 16.00 yuan is 00000640");
-    options->type.add_to(*command, "--type", "Transaction type; if left out 02, 06 or 09",
+    options->amount.add_to(command, "--amount", "In fen, 4 bytes: 16.00 yuan is 00000640");
+    options->type.add_to(command, "--type", "Transaction type; if left out 02, 06 or 09",
                          Need::optional);
-    options->terminal.add_to(*command, "--terminal", "Terminal number, 6 bytes");
-    options->date.add_to(*command, "--date", "YYYYMMDD");
-    options->time.add_to(*command, "--time", "hhmmss");
-    options->balance.add_to(*command, "--balance",
-                            "Load: balance before, 4 bytes; zero if left out", Need::optional);
-    options->tac_key.add_to(*command, "--tac-key", "The card's DTK, 16 bytes: prints the TAC",
+    options->terminal.add_to(command, "--terminal", "Terminal number, 6 bytes");
+    options->date.add_to(command, "--date", "YYYYMMDD");
+    options->time.add_to(command, "--time", "hhmmss");
+    options->balance.add_to(command, "--balance", "Load: balance before, 4 bytes; zero if left out",
                             Need::optional);
-    options->authentication_code.add_to(*command, "--auth-code",
+    options->tac_key.add_to(command, "--tac-key", "The card's DTK, 16 bytes: prints the TAC",
+                            Need::optional);
+    options->authentication_code.add_to(command, "--auth-code",
                                         "Purchase on CJ/T 166 cards: 9 bytes behind MAC1's input",
                                         Need::optional);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

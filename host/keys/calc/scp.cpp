@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "crypto/keys/secure_channel.hpp"
 #include "host/keys/calc/families.hpp"
 
@@ -116,37 +114,32 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_scp(CLI::App& calc, Run& run) {
+void add_scp(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
+    Command command = calc.add(
         "scp", "GlobalPlatform secure channels: session keys, cryptograms, wrapped commands");
-    command->add_option("--protocol", options->protocol, "02 (3DES) or 03 (AES)")
-        ->required()
-        ->check(CLI::IsMember({"02", "03"}));
-    options->enc.add_to(*command, "--enc", "Static encryption key", Need::optional);
-    options->mac.add_to(*command, "--mac", "Static MAC key", Need::optional);
-    options->dek.add_to(*command, "--dek", "Static key encryption key", Need::optional);
-    command
-        ->add_option("--diversification", options->diversification,
-                     "Derive the static keys from --master: emv, visa2 (3DES), kdf3 (AES)")
-        ->check(CLI::IsMember({"emv", "visa2", "kdf3"}));
-    options->master.add_to(*command, "--master", "Master key", Need::optional);
+    command.choice("--protocol", options->protocol, {"02", "03"}, "02 (3DES) or 03 (AES)",
+                   Need::required);
+    options->enc.add_to(command, "--enc", "Static encryption key", Need::optional);
+    options->mac.add_to(command, "--mac", "Static MAC key", Need::optional);
+    options->dek.add_to(command, "--dek", "Static key encryption key", Need::optional);
+    command.choice("--diversification", options->diversification, {"emv", "visa2", "kdf3"},
+                   "Derive the static keys from --master: emv, visa2 (3DES), kdf3 (AES)",
+                   Need::optional);
+    options->master.add_to(command, "--master", "Master key", Need::optional);
     options->diversification_data.add_to(
-        *command, "--kdd", "The first 10 bytes of INITIALIZE UPDATE's answer", Need::optional);
-    options->host_challenge.add_to(*command, "--host-challenge", "8 bytes", Need::optional);
-    options->card_challenge.add_to(*command, "--card-challenge", "6 bytes; scp 03: 8",
+        command, "--kdd", "The first 10 bytes of INITIALIZE UPDATE's answer", Need::optional);
+    options->host_challenge.add_to(command, "--host-challenge", "8 bytes", Need::optional);
+    options->card_challenge.add_to(command, "--card-challenge", "6 bytes; scp 03: 8",
                                    Need::optional);
-    options->sequence.add_to(*command, "--sequence", "scp 02: sequence counter, 2 bytes",
+    options->sequence.add_to(command, "--sequence", "scp 02: sequence counter, 2 bytes",
                              Need::optional);
-    options->level.add_to(*command, "--level", "Security level, 1 byte; 01 if left out",
+    options->level.add_to(command, "--level", "Security level, 1 byte; 01 if left out",
                           Need::optional);
-    command
-        ->add_option("--command", options->commands,
-                     "A command to wrap; repeat for more, in order: their MACs are chained")
-        ->type_name("VALUE|@FILE|-")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    command.list("--command", options->commands,
+                 "A command to wrap; repeat for more, in order: their MACs are chained",
+                 Need::optional);
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

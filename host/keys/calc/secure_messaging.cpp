@@ -1,7 +1,5 @@
 #include "crypto/purse/secure_messaging.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/families.hpp"
 #include "host/keys/calc/suite.hpp"
 
@@ -60,25 +58,24 @@ Answer<Output> compute(const Options& options) {
 
 }  // namespace
 
-void add_secure_messaging(CLI::App& calc, Run& run) {
+void add_secure_messaging(Command& calc, Run& run) {
     const auto options = std::make_shared<Options>();
-    CLI::App* command = calc.add_subcommand(
+    Command command = calc.add(
         "secure-messaging",
         "MAC of a card command with CLA low nibble 4, and its company (docs/algorithms.md, 5, 6)");
-    add_suite(*command, options->suite, Need::optional);
-    command
-        ->add_option("--operation", options->operation,
-                     "mac (if left out); encipher: the data of a WRITE KEY; authenticate: the "
-                     "answer to a challenge")
-        ->check(CLI::IsMember({"mac", "encipher", "authenticate"}));
-    options->key.add_to(*command, "--key", "16 bytes");
-    options->challenge.add_to(*command, "--challenge", "What GET CHALLENGE answered: 4 or 8 bytes",
+    add_suite(command, options->suite, Need::optional);
+    command.choice("--operation", options->operation, {"mac", "encipher", "authenticate"},
+                   "mac (if left out); encipher: the data of a WRITE KEY; authenticate: the "
+                   "answer to a challenge",
+                   Need::optional);
+    options->key.add_to(command, "--key", "16 bytes");
+    options->challenge.add_to(command, "--challenge", "What GET CHALLENGE answered: 4 or 8 bytes",
                               Need::optional);
-    options->header.add_to(*command, "--header", "CLA INS P1 P2, and Lc if you like",
+    options->header.add_to(command, "--header", "CLA INS P1 P2, and Lc if you like",
                            Need::optional);
-    options->data.add_to(*command, "--data", "The command's data, enciphered if it is sent so",
+    options->data.add_to(command, "--data", "The command's data, enciphered if it is sent so",
                          Need::optional);
-    run_when_chosen(*command, run, [options] { return compute(*options); });
+    run_when_chosen(command, run, [options] { return compute(*options); });
 }
 
 }  // namespace host::keys::calc

@@ -1,7 +1,5 @@
 #include "crypto/core/sm2.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/chosen_random.hpp"
 #include "host/keys/calc/families.hpp"
 
@@ -111,7 +109,7 @@ struct Verb {
     Answer<Output> (*compute)(const Options&);
 };
 
-void add_options(CLI::App& command, Options& options, std::string_view verb) {
+void add_options(Command& command, Options& options, std::string_view verb) {
     const bool signing = verb == "sign" || verb == "verify";
     const bool with_private = verb == "sign" || verb == "decrypt";
     if (signing) {
@@ -135,18 +133,17 @@ void add_options(CLI::App& command, Options& options, std::string_view verb) {
 
 }  // namespace
 
-void add_sm2(CLI::App& calc, Run& run) {
-    CLI::App* group = calc.add_subcommand("sm2", "SM2 signatures and encryption (GB/T 32918)");
-    group->require_subcommand(1);
+void add_sm2(Command& calc, Run& run) {
+    Command group = calc.group("sm2", "SM2 signatures and encryption (GB/T 32918)");
     constexpr std::array verbs{Verb{"sign", "r | s over SM3(Z | data)", sign},
                                Verb{"verify", "Prints VALID or INVALID", verify},
                                Verb{"encrypt", "04 | C1 | C3 | C2", encrypt},
                                Verb{"decrypt", "The plaintext, if C3 fits", decrypt}};
     for (const Verb& verb : verbs) {
         const auto options = std::make_shared<Options>();
-        CLI::App* command = group->add_subcommand(verb.name, verb.help);
-        add_options(*command, *options, verb.name);
-        run_when_chosen(*command, run, [options, verb] { return verb.compute(*options); });
+        Command command = group.add(verb.name, verb.help);
+        add_options(command, *options, verb.name);
+        run_when_chosen(command, run, [options, verb] { return verb.compute(*options); });
     }
 }
 

@@ -1,13 +1,10 @@
 #include "host/keys/calc/suite.hpp"
 
-#include <CLI/CLI.hpp>
-
 namespace host::keys::calc {
 
-void add_suite(CLI::App& command, std::string& suite, Need need) {
-    command.add_option("--suite", suite, "3des: the installed base; sm4: new cards")
-        ->required(need == Need::required)
-        ->check(CLI::IsMember({"3des", "sm4"}));
+void add_suite(Command& command, std::string& suite, Need need) {
+    command.choice("--suite", suite, {"3des", "sm4"}, "3des: the installed base; sm4: new cards",
+                   need);
 }
 
 crypto::purse::Suite suite_named(const std::string& name) {

@@ -6,7 +6,7 @@
 namespace host::keys::calc {
 
 /// Adds --suite: 3des or sm4.
-void add_suite(CLI::App& command, std::string& suite, Need need);
+void add_suite(Command& command, std::string& suite, Need need);
 [[nodiscard]] crypto::purse::Suite suite_named(const std::string& name);
 /// The option's 16 bytes as a key of that suite.
 [[nodiscard]] Answer<crypto::purse::PurseKey> purse_key(const std::string& suite,

@@ -1,5 +1,3 @@
-#include <CLI/CLI.hpp>
-
 #include "host/keys/calc/families.hpp"
 #include "host/keys/calc/tlv_tree.hpp"
 
@@ -19,12 +17,11 @@ Answer<Output> compute(const Value& option) {
 
 }  // namespace
 
-void add_tlv(CLI::App& calc, Run& run) {
+void add_tlv(Command& calc, Run& run) {
     const auto option = std::make_shared<Value>();
-    CLI::App* command =
-        calc.add_subcommand("tlv", "A tree of data objects with the names of their tags");
-    option->add_to(*command, "--data,data", "The bytes");
-    run_when_chosen(*command, run, [option] { return compute(*option); });
+    Command command = calc.add("tlv", "A tree of data objects with the names of their tags");
+    option->add_to(command, "--data,data", "The bytes");
+    run_when_chosen(command, run, [option] { return compute(*option); });
 }
 
 }  // namespace host::keys::calc
