@@ -254,21 +254,21 @@ void Store::apply(const Header& entry, Location at) {
 }
 
 /// Not encryption: it keeps keys from standing in the flash as they are. docs/card_storage.md, 2.4.
-void Store::mask(ObjectId id, MutableBytes bytes) const {
+void Store::mask(ObjectId id, MutableBytes bytes, std::size_t from) const {
     const auto low =
         static_cast<std::uint32_t>(protocol::read_big_endian(std::span{mask_seed_}.first<4>()));
     const auto high =
         static_cast<std::uint32_t>(protocol::read_big_endian(std::span{mask_seed_}.last<4>()));
     std::uint32_t word = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        if (i % 4 == 0) {
-            word = low ^ std::uint32_t{id.value()} << 16 ^ static_cast<std::uint32_t>(i);
+    for (std::size_t i = from; i < from + bytes.size(); ++i) {
+        if (i % 4 == 0 || i == from) {
+            word = low ^ std::uint32_t{id.value()} << 16 ^ static_cast<std::uint32_t>(i & ~3U);
             for (int round = 0; round < 3; ++round) {
                 word = (word ^ word >> 16) * 0x85EBCA6B + high;
             }
             word ^= word >> 13;
         }
-        bytes[i] ^= static_cast<std::uint8_t>(word >> (8 * (i % 4)));
+        bytes[i - from] ^= static_cast<std::uint8_t>(word >> (8 * (i % 4)));
     }
 }
 
@@ -276,7 +276,7 @@ void Store::mask_entries(MutableBytes entries) const {
     for (std::size_t at = 0; at < entries.size();) {
         const Header header = staged_header(entries, at);
         if (header.kind == Kind::entry_masked) {
-            mask(ObjectId{header.id}, entries.subspan(at + unit_size, header.argument + 4U));
+            mask(ObjectId{header.id}, entries.subspan(at + unit_size, header.argument + 4U), 0);
         }
         at += log_format::entry_units(header) * unit_size;
     }
@@ -380,18 +380,21 @@ Outcome<std::size_t> Store::read(ObjectId id, MutableBytes out) const {
     const std::size_t size = header.argument;
     if (out.size() < size) return fail(StatusWord::not_enough_memory);
     const auto address = static_cast<std::uint32_t>(index_[id.value()] * unit_size + unit_size);
-    std::array<std::uint8_t, object_size_max + 4> stored;
-    const MutableBytes value = MutableBytes{stored}.first(size);
-    const unsigned check_size = log_format::check_size(header.kind);
-    const MutableBytes all = MutableBytes{stored}.first(size + check_size);
-    flash_->read(address, all);
-    if (header.kind == Kind::entry_masked) mask(id, all);
-    std::array<std::uint8_t, 4> expected{};
+    // Value and check are read apart: a place for both would be the largest thing on the stack.
+    const MutableBytes value = out.first(size);
+    std::array<std::uint8_t, 4> stored{}, expected{};
+    const MutableBytes check = MutableBytes{stored}.first(log_format::check_size(header.kind));
+    flash_->read(address, value);
+    flash_->read(address + static_cast<std::uint32_t>(size), check);
+    if (header.kind == Kind::entry_masked) {
+        mask(id, value, 0);
+        mask(id, check, size);
+    }
     put_check(header, value, expected);
-    const bool intact = std::ranges::equal(Bytes{expected}.first(check_size), all.subspan(size));
-    if (intact) std::ranges::copy(value, out.begin());
-    crypto::wipe(all);
-    if (!intact) return fail(StatusWord::memory_failure);
+    if (!std::ranges::equal(Bytes{expected}.first(check.size()), check)) {
+        crypto::wipe(value);
+        return fail(StatusWord::memory_failure);
+    }
     return size;
 }
 

@@ -173,7 +173,7 @@ private:
     [[nodiscard]] Outcome<void> write_frame(Location at, Bytes entries);
     [[nodiscard]] Outcome<void> seal();
     void apply(const log_format::Header& entry, Location at);
-    void mask(ObjectId id, MutableBytes bytes) const;
+    void mask(ObjectId id, MutableBytes bytes, std::size_t from) const;  ///< its own inverse
     void mask_entries(MutableBytes entries) const;
     [[nodiscard]] Outcome<void> make_room(const Transaction& change);
     [[nodiscard]] std::int32_t growth(Bytes entries) const;
