@@ -182,6 +182,11 @@ Answer<std::optional<SecretBuffer>> Value::optional_bytes(const Sizes& sizes) co
     return std::optional{std::move(read)};
 }
 
+std::string_view view(const SecretBuffer& characters) {
+    const Bytes bytes = characters.bytes();
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};  // [basic.lval]/11
+}
+
 Answer<SecretBuffer> Value::characters() const {
     ONECARD_TRY(read, text());
     return SecretBuffer{trimmed(std::as_const(read).bytes())};

@@ -107,6 +107,11 @@ private:
     std::optional<SecretBuffer> line_;  ///< of standard input, when the text is -
     CLI::Option* option_ = nullptr;
 };
+/// The option's bytes when they are no secret: a counter, a date.
+template <std::size_t size>
+[[nodiscard]] Answer<std::array<std::uint8_t, size>> public_array(const Value& value);
+/// What `Value::characters` answered, to read.
+[[nodiscard]] std::string_view view(const SecretBuffer& characters);
 /// Hex digits in pairs; blanks between them do not count. `name` is for the complaint.
 [[nodiscard]] Answer<SecretBuffer> bytes_of_hex(const std::string& name, Bytes text,
                                                 const Sizes& sizes);
@@ -162,6 +167,14 @@ template <std::size_t size>
 Answer<crypto::SecretBytes<size>> Value::array() const {
     ONECARD_TRY(read, bytes({size}));
     return crypto::SecretBytes<size>{std::as_const(read).bytes().template first<size>()};
+}
+
+template <std::size_t size>
+Answer<std::array<std::uint8_t, size>> public_array(const Value& value) {
+    ONECARD_TRY(read, value.array<size>());
+    std::array<std::uint8_t, size> out{};
+    std::ranges::copy(read.bytes(), out.begin());
+    return out;
 }
 
 }  // namespace host::keys::calc

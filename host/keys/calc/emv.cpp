@@ -21,25 +21,12 @@ struct Options {
     Value master, pan, psn, counter, data, response_code, random, status_update, proprietary;
 };
 
-template <std::size_t size>
-Answer<std::array<std::uint8_t, size>> array_of(const Value& value) {
-    ONECARD_TRY(read, value.array<size>());
-    std::array<std::uint8_t, size> out{};
-    std::ranges::copy(read.bytes(), out.begin());
-    return out;
-}
-
-std::string text_of(const SecretBuffer& characters) {
-    const Bytes bytes = characters.bytes();
-    return {bytes.begin(), bytes.end()};
-}
-
 Answer<PurseKey> card_key(const Options& options) {
     ONECARD_TRY(master, purse_key(options.suite, options.master));
     ONECARD_TRY(pan, options.pan.characters());
     ONECARD_TRY(psn, options.psn.characters());
-    const auto factor = emv_factor(options.option == "b" ? MasterOption::b : MasterOption::a,
-                                   text_of(pan), text_of(psn));
+    const auto factor =
+        emv_factor(options.option == "b" ? MasterOption::b : MasterOption::a, view(pan), view(psn));
     if (factor) return crypto::purse::diversify(master, *factor);
     const bool pan_wrong = factor.error() == crypto::keys::AccountError::pan_wrong;
     return mistake(std::string{pan_wrong ? "--pan: " : "--psn: "} + name(factor.error()));
@@ -54,10 +41,10 @@ Answer<PurseKey> session_key(const Options& options, const PurseKey& card) {
         return mistake("--session " + options.session + " is defined for 3des only");
     }
     if (options.random.given()) {
-        ONECARD_TRY(r, array_of<8>(options.random));
+        ONECARD_TRY(r, public_array<8>(options.random));
         return crypto::emv::common_session_key(card, r);
     }
-    ONECARD_TRY(bytes, array_of<2>(options.counter));
+    ONECARD_TRY(bytes, public_array<2>(options.counter));
     const TransactionCounter counter{static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1])};
     if (options.session == "emv") return crypto::emv::common_session_key(card, counter);
     return options.session == "pboc" ? crypto::emv::pboc_session_key(card, counter)
@@ -70,11 +57,11 @@ Answer<void> add_response(const Options& options, const PurseKey& key, const Cry
         return mistake("--arc (method 1) or --csu (method 2), not both");
     }
     if (options.response_code.given()) {
-        ONECARD_TRY(code, array_of<2>(options.response_code));
+        ONECARD_TRY(code, public_array<2>(options.response_code));
         output.add("arpc", crypto::emv::response_cryptogram(key, ac, code));
     }
     if (options.status_update.given()) {
-        ONECARD_TRY(update, array_of<4>(options.status_update));
+        ONECARD_TRY(update, public_array<4>(options.status_update));
         ONECARD_TRY(given, options.proprietary.optional_bytes(Sizes::between(0, 8)));
         const SecretBuffer proprietary = given ? std::move(*given) : SecretBuffer{};
         output.add("arpc", crypto::emv::response_mac(key, ac, update, proprietary.bytes()));

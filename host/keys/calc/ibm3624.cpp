@@ -9,29 +9,22 @@ struct Options {
     Value key, validation, table, offset;
 };
 
-std::string text_of(const SecretBuffer& characters) {
-    const Bytes bytes = characters.bytes();
-    return {bytes.begin(), bytes.end()};
-}
-
 Answer<Output> compute(const Options& options) {
     ONECARD_TRY(key, options.key.bytes({16, 24}));
-    ONECARD_TRY(validation, options.validation.array<8>());
+    ONECARD_TRY(validation, public_array<8>(options.validation));
     ONECARD_TRY(table, options.table.characters());
     std::string offset = "0000";
     if (options.offset.given()) {
         ONECARD_TRY(given, options.offset.characters());
-        offset = text_of(given);
+        offset = view(given);
     }
-    std::array<std::uint8_t, 8> data{};
-    std::ranges::copy(validation.bytes(), data.begin());
-    const auto pin = crypto::keys::ibm3624_pin(key.bytes(), data, text_of(table), offset);
+    const auto pin = crypto::keys::ibm3624_pin(key.bytes(), validation, view(table), offset);
     if (!pin) {
         const bool of_table = pin.error() == crypto::keys::Ibm3624Error::table_wrong;
         return mistake(std::string{of_table ? "--table: " : "--offset: "} + name(pin.error()));
     }
     Output output;
-    return output.add_text("pin", text_of(*pin));
+    return output.add_text("pin", std::string{view(*pin)});
 }
 
 }  // namespace

@@ -17,11 +17,6 @@ struct UnwrapOptions {
     Value protection_key, block;
 };
 
-std::string text_of(const SecretBuffer& characters) {
-    const Bytes bytes = characters.bytes();
-    return {bytes.begin(), bytes.end()};
-}
-
 CheckMethod method_for(char algorithm) {
     return algorithm == 'A' || algorithm == '4' ? CheckMethod::cmac : CheckMethod::legacy;
 }
@@ -53,7 +48,7 @@ Answer<void> record_check_value(const WrapOptions& options, KeyBlockHeader& head
 Answer<Output> wrap(const WrapOptions& options) {
     ONECARD_TRY(protection_key, options.protection_key.bytes({16, 24, 32}));
     ONECARD_TRY(header_text, options.header.characters());
-    auto header = crypto::keys::parse_key_block_header(text_of(header_text));
+    auto header = crypto::keys::parse_key_block_header(view(header_text));
     if (!header) return mistake(std::string{"--header: "} + name(header.error()));
     ONECARD_TRY(key, options.key.bytes(Sizes::between(1, 4096)));
     ONECARD_CHECK(record_check_value(options, *header, key.bytes()));
@@ -70,7 +65,7 @@ Answer<Output> wrap(const WrapOptions& options) {
 Answer<Output> unwrap(const UnwrapOptions& options) {
     ONECARD_TRY(protection_key, options.protection_key.bytes({16, 24, 32}));
     ONECARD_TRY(block, options.block.characters());
-    const auto opened = crypto::keys::unwrap_key_block(protection_key.bytes(), text_of(block));
+    const auto opened = crypto::keys::unwrap_key_block(protection_key.bytes(), view(block));
     if (!opened) return refused(std::string{"BLOCK: "} + name(opened.error()));
     const KeyBlockHeader& header = opened->header;
     Output output;

@@ -26,11 +26,6 @@ std::unexpected<Complaint> wrong(PinBlockError error) {
     }
 }
 
-std::string_view view(const SecretBuffer& characters) {
-    const Bytes bytes = characters.bytes();
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};  // [basic.lval]/11
-}
-
 PinFormat format_of(const Options& options) {
     return static_cast<PinFormat>(options.format[0] - '0');
 }

@@ -30,13 +30,6 @@ struct Transaction {
 };
 
 template <std::size_t size>
-Answer<std::array<std::uint8_t, size>> public_array(const Value& value) {
-    ONECARD_TRY(read, value.array<size>());
-    std::array<std::uint8_t, size> out{};
-    std::ranges::copy(read.bytes(), out.begin());
-    return out;
-}
-template <std::size_t size>
 Answer<std::uint32_t> number(const Value& value) {
     ONECARD_TRY(read, public_array<size>(value));
     return static_cast<std::uint32_t>(
@@ -65,7 +58,6 @@ Answer<DateTime> when_of(const Options& options) {
 }
 
 Answer<Transaction> transaction_of(const Options& options) {
-    Transaction out;
     ONECARD_TRY(random, public_array<4>(options.random));
     ONECARD_TRY(counter, number<2>(options.counter));
     ONECARD_TRY(amount, number<4>(options.amount));

@@ -47,9 +47,7 @@ Answer<ChannelKeys> static_keys(const Options& options) {
         return ChannelKeys{std::move(enc), std::move(mac), std::move(dek)};
     }
     ONECARD_TRY(master, options.master.bytes({16, 24, 32}));
-    ONECARD_TRY(read, options.diversification_data.array<10>());
-    std::array<std::uint8_t, 10> data{};
-    std::ranges::copy(read.bytes(), data.begin());
+    ONECARD_TRY(data, public_array<10>(options.diversification_data));
     auto keys = diversify_channel_keys(method_of(options), master.bytes(), data);
     if (!keys) return wrong(keys.error());
     return *std::move(keys);
