@@ -131,7 +131,7 @@ public:
     }
     [[nodiscard]] bool is_clean(Bytes answer) const {
         for (std::size_t at = 0; at + sizeof(Half) <= answer.size(); ++at) {
-            if (!begins_[answer[at] << 8 | answer[at + 1]]) continue;
+            if (!begins_[std::size_t{answer[at]} << 8 | answer[at + 1]]) continue;
             for (const Half& half : halves_) {
                 if (std::ranges::equal(answer.subspan(at, half.size()), half)) return false;
             }
@@ -146,7 +146,7 @@ private:
             Half half{};
             std::ranges::copy(key.value.bytes().subspan(from, half.size()), half.begin());
             halves_.push_back(half);
-            begins_[half[0] << 8 | half[1]] = true;
+            begins_[std::size_t{half[0]} << 8 | half[1]] = true;
         }
     }
     std::vector<Half> halves_;
