@@ -9,6 +9,8 @@ set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 # The compiler also writes each file's call graph with its frames (FILE.ci): tests/firmware/budget/stack_depth.py adds them up.
+# ccache brings back objects without these files, so it stays out.
+set(CCACHE OFF CACHE BOOL "not for the card's image" FORCE)
 set(card_flags "-mcpu=cortex-m3 -mthumb -ffunction-sections -fdata-sections -fcallgraph-info=su \
 -fno-unwind-tables -fno-asynchronous-unwind-tables")
 set(CMAKE_C_FLAGS_INIT "${card_flags}")

@@ -82,8 +82,10 @@ def memory_tables(images, painted):
     size_rows['all'] = {column: sum(row[column] for row in size_rows.values()) for column in ('text B', 'RAM B')}
     graph = stack_depth.Graph(images.parent, elf)
     depth, path = graph.deepest('reset')
+    if not graph.has_calls():
+        sys.exit(f'{images.parent} holds no call graphs (*.ci): build the preset cortex-m3 anew, without ccache')
     if graph.errors:
-        sys.exit('the call graph: ' + '\n'.join(sorted(set(graph.errors))))
+        sys.exit('the call graph: ' + '\n'.join(sorted(set(graph.errors))[:20]))
     stack = stack_depth.reserved(elf)
     memory = {'RAM, stack included': {'B': size_rows['all']['RAM B'] + stack}, 'stack, reserved': {'B': stack},
               'stack, by the call graph': {'B': depth}, 'stack, painted': {'B': painted}}

@@ -58,6 +58,9 @@ class Graph:
                         callee = symbol(edge[2])
                         self.calls[symbol(edge[1])].add(self.alias.get(callee, callee))
 
+    def has_calls(self):
+        return any(self.calls.values())
+
     def add_library_functions(self, elf):
         """What came as an object file: its frame from its instructions. Such a function may call nothing."""
         for name in self.linked - set(self.frames):
