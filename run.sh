@@ -27,8 +27,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-mkdir -p build/log
+mkdir -p build/log var
+exec 9>var/run.lock
+flock -n 9 || { echo "run.sh: another ./run.sh is at work in this directory" >&2; exit 1; }
 platform/scripts/prepare.sh build run
+tests/system/reader_box 1 true # before the long build: does this system allow the readers' box?
 say "Building (the first time takes minutes; the log is build/log/run.log)"
 targets=(onecard-card onecard-keys onecard-terminal onecard-host call_host make_chips)
 if ! { cmake --preset release && cmake --build --preset release --target "${targets[@]}"; } >build/log/run.log 2>&1; then

@@ -1,7 +1,9 @@
 """Virtual chips in the slots of a reader box: what system tests put in and take out."""
 import os
 import pathlib
+import queue
 import subprocess
+import threading
 import time
 
 from smartcard import scard
@@ -35,20 +37,33 @@ class Slot:
             board += ['--image', os.environ['ONECARD_IMAGE']]
         self.process = subprocess.Popen([str(pathlib.Path(programs) / 'onecard-card'), '--control', '--port', str(port), *board],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = queue.Queue()
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
+
+    def _listen(self):
+        for line in self.process.stdout:
+            self.lines.put(line.strip())
+        self.lines.put('onecard-card has ended')
+
+    def _line(self, seconds=30):
+        try:
+            return self.lines.get(timeout=seconds)
+        except queue.Empty:
+            return f'nothing within {seconds} s'
 
     def tell(self, line):
         self.process.stdin.write(line + '\n')
         self.process.stdin.flush()
-        while (answer := self.process.stdout.readline().strip()) in ('torn', 'gone', 'held'):
+        while (answer := self._line()) in ('torn', 'gone', 'held'):
             pass
         if answer != 'ok':
-            raise RuntimeError(f'{line}: {answer or "onecard-card has ended"}')
+            raise RuntimeError(f'{line}: {answer}')
 
     def wait_held(self):
         """Until the chip has done what `tear INS keep-answer` names; its reader waits for an answer meanwhile."""
-        while (line := self.process.stdout.readline().strip()) != 'held':
-            if not line:
-                raise RuntimeError('onecard-card has ended')
+        if (line := self._line()) != 'held':
+            raise RuntimeError(f'the chip was not asked for what it should keep to itself: {line}')
 
     def insert(self, image):
         self.tell(f'load {image}')
@@ -60,6 +75,7 @@ class Slot:
     def close(self):
         self.process.stdin.close()
         self.process.wait(timeout=10)
+        self.listener.join()
         self.process.stdout.close()
 
 

@@ -3,6 +3,8 @@
 Expected bytes are written down from the standards' layouts (docs name the clause), not made by our encoder. The card is
 the one of make_chips: issuer 3104000000000001, number 03104100000012345678, valid 20250101-20351231, 30.00 yuan.
 """
+import functools
+import operator
 import pathlib
 import re
 import subprocess
@@ -57,7 +59,7 @@ class ForeignTools(unittest.TestCase):
         out = subprocess.run(['opensc-tool', '-r', self.card_reader, '-a'], capture_output=True, text=True, timeout=60, check=True).stdout
         # T=1 only; historical bytes 80, capabilities 73 (no extended lengths), chip serial. ISO/IEC 7816-4:2005, 8.1.1.
         self.assertRegex(out.strip(), r'^3b:8e:01:80:73:94:01:00:68:00:01:02:03:04:05:06:07:[0-9a-f]{2}$')
-        self.assertEqual(0, __import__('functools').reduce(lambda a, b: a ^ b, bytes.fromhex(out.strip().replace(':', ''))[1:]))
+        self.assertEqual(0, functools.reduce(operator.xor, bytes.fromhex(out.strip().replace(':', ''))[1:]))
 
     def test_opensc_tool_sends_commands(self):
         out = subprocess.run(['opensc-tool', '-r', self.card_reader, '-s', '00A4040008A00000063201010500'.lower()],

@@ -1,7 +1,6 @@
 """The day of two cities, as ./run.sh runs it, with fewer cards: it ends well, says what it must say, and the same seed gives the same day."""
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -60,11 +59,14 @@ class TwoCityDay(unittest.TestCase):
         page = (self.out / 'first' / 'report.html').read_text(encoding='utf8')
         self.assertNotRegex(page, r'(?i)(src|href)\s*=\s*["\']?https?:')
         self.assertIn('Who pays whom', page)
-        self.assertNotRegex(re.sub(r'<code>.*?</code>', '', page, flags=re.S), r'\b0?3[12]008\d{15}\b')  # no card number in clear
+        for file in ('report.html', 'day.json'):
+            text = (self.out / 'first' / file).read_text(encoding='utf8')
+            self.assertNotRegex(text, r'0?3[12]008\d{14}', f'{file}: a card number in clear')
 
     def test_the_same_seed_gives_the_same_summary(self):
         again = run_day(self.out / 'second', 11)
         for summary in (self.summary, again):
+            summary.pop('date')  # midnight may fall between the two
             for key in ('p50_ms', 'p99_ms', 'card_p50_ms', 'card_p99_ms'):
                 self.assertGreaterEqual(summary['taps'].pop(key), 0)
         self.assertEqual(self.summary, again)

@@ -271,7 +271,7 @@ private:
         words >> verb >> first >> second;
         if (verb == "load") {
             slot_.withdraw();
-            path_ = first;
+            path_ = line.substr(std::min(line.size(), verb.size() + 1));  // spaces and all
             return "";
         }
         if (verb == "fresh") return Maker{options_}.make(first, second, random_);

@@ -64,8 +64,9 @@ def conserve(cards, ordered, balances, reports):
         if book['loaded_fen'] != balances[card.number] + rest or book['loaded_fen'] != ordered[card.number]:
             wrong.append({'card': card.number, 'ordered_fen': ordered[card.number], 'on_card_fen': balances[card.number], **book})
     total = {key: sum(report['conservation'][key] for report in reports) for key in reports[0]['conservation']}
-    return {'ok': not wrong, 'loaded_fen': total['loaded_fen'], 'on_cards_fen': sum(balances.values()), 'spent_fen': total['spent_fen'],
-            'in_transit_fen': total['held_fen'] + total['load_pending_fen'], 'disputed_fen': total['disputed_fen'],
+    in_transit = total['held_fen'] + total['load_pending_fen']  # nothing is on its way once the day has ended
+    return {'ok': not wrong and in_transit == 0, 'loaded_fen': total['loaded_fen'], 'on_cards_fen': sum(balances.values()), 'spent_fen': total['spent_fen'],
+            'in_transit_fen': in_transit, 'disputed_fen': total['disputed_fen'],
             'returned_fen': total['returned_fen']}, wrong
 
 

@@ -8,6 +8,12 @@ import datetime
 import random
 
 
+def date(days_from_now):
+    """YYYYMMDD by the cities' clock, UTC+8."""
+    now = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8)))
+    return (now + datetime.timedelta(days=days_from_now)).strftime('%Y%m%d')
+
+
 @dataclasses.dataclass
 class Visit:
     gate: object
@@ -26,13 +32,13 @@ class Card:
     load_fen: int = 5000
     interoperable: str = 'yes'
     state: str = 'enabled'
-    valid_to: str = '20351231'
+    valid_to: str = ''            # empty: long from now
     visits: list = dataclasses.field(default_factory=list)
     trial: str = ''
 
     def line(self):
         """Its line in the issuer's CSV file. docs/keys.md, 5."""
-        return f'card,{self.number},{self.suite},20260101,{self.valid_to},{self.holder},{self.interoperable},{self.state},,,'
+        return f'card,{self.number},{self.suite},{date(-60)},{self.valid_to or date(3000)},{self.holder},{self.interoperable},{self.state},,,'
 
 
 GATE_KILLED = 'a gate killed while the card debits'
@@ -40,7 +46,7 @@ HEAD = 'kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,ter
 
 
 def sam_line(city, gate, n):
-    return f'sam,0{city.code}9{n:014d},sm4,20260101,20351231,,,,,{gate.terminal},{gate.operator.id}'
+    return f'sam,0{city.code}9{n:014d},sm4,{date(-60)},{date(3000)},,,,,{gate.terminal},{gate.operator.id}'
 
 
 def journey(random_, city):
@@ -70,7 +76,7 @@ def trouble(east, west):
     return [
         (east, {'trial': 'a card on the hot list'}, [Visit(bus_a, 'on_hot_list')]),
         (east, {'state': 'not_started', 'trial': 'a card that is not started'}, [Visit(bus_a, 'not_enabled')]),
-        (east, {'valid_to': '20260630', 'trial': 'an expired card'}, [Visit(bus_a, 'expired')]),
+        (east, {'valid_to': date(-1), 'trial': 'an expired card'}, [Visit(bus_a, 'expired')]),
         (east, {'interoperable': 'no', 'trial': 'a card for its own city only, abroad'}, [Visit(entry_b, 'not_interoperable')]),
         (east, {'trial': 'a city that this gate does not accept'}, [Visit(bus_b, 'city_not_accepted')]),
         (east, {'load_fen': 100, 'trial': 'too little in the purse'}, [Visit(bus_a, 'insufficient_balance')]),
@@ -109,7 +115,3 @@ def make(seed, cities, count):
         add(home, trips(random_, home, away), holder=holder, suite=random_.choices(('sm4', '3des'), (80, 20))[0],
             load_fen=random_.choice((3000, 5000, 8000, 10000)))
     return cards
-
-
-def today():
-    return datetime.date.today().strftime('%Y%m%d')

@@ -166,8 +166,10 @@ def doors(town):
         arguments = [a for a in town.nation.host_arguments(town.cities[0]) if a != '--rehearsal']
         done = subprocess.run([town.programs.path('onecard-host'), 'status', *map(str, arguments)], capture_output=True, text=True, timeout=60)
         return 'mark_mismatch' if done.returncode == 1 and 'mark_mismatch' in done.stderr else f'status {done.returncode}'
-    return [trial('a TLS client without a certificate', 'refused', without_certificate()),
-            trial('garbage at the TLS port', 'refused', garbage()),
+    out = [trial('a TLS client without a certificate', 'refused', without_certificate()),
+           trial('garbage at the TLS port', 'refused', garbage())]
+    answer = Office(town, town.cities[0].metro).call('--get', '/v1/unresolved')
+    return [*out, trial('after them, the host answers a terminal', 200, answer.get('status')),
             trial('rehearsal keys at a host that was not started for a rehearsal', 'mark_mismatch', live_host())]
 
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 import time
+import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
@@ -55,6 +56,8 @@ class Day:
         self.ordered = {card.number: card.load_fen for card in self.cards}
         self.trials = []
         work = options.out / 'work'
+        for old in ('summary.json', 'report.html', 'day.json'):
+            (options.out / old).unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
         (work / 'logs').mkdir(parents=True)
         self.nation = nation.Nation(nation.Programs(options.programs), work / 'nation', options.seed, self.cities)
@@ -143,7 +146,8 @@ class Day:
         steps = [('The card', f'chip {self.town.chip_of[card.number]}', f'debited {money}; {report.yuan(balance)} left. Its newest log record (file 18), then its trip record (file 1E):',
                   f'{log} | {trip}'),
                  ('The gate', gate.name, f'screen: {event["screen"]}; {event["card_commands"]} card commands, {event["card_bytes"]} bytes, {event["elapsed_us"] / 1000:.2f} ms. '
-                  'Journal entry, durable before the gate opened (its TAC is bytes 49-52):', entry.hex()),
+                  'Journal entry, durable before the gate opened (its TAC is bytes 49-52; the card\'s number is masked here):',
+                  entry[:12].hex() + '*' * 20 + entry[22:].hex()),
                  ('The batch', f'city {gate.city}', f'device {evidence["device"]}, batch {evidence["sequence"]}, record {evidence["index"]}; SM3 of the file kept as evidence:', evidence['file_digest']),
                  ('The issuer decides', f'city {card.city.code}', f'{key}: {issuer["outcome"]}; its evidence:', json.dumps(issuer['evidence']))]
         for name, where, postings in (('The issuer\'s ledger', card.city.code, issuer['postings']), ('The acquirer\'s ledger', gate.city, acquirer['postings'])):
@@ -251,8 +255,10 @@ def main():
     os.umask(0o077)
     try:
         return Day(options).run()
-    except (machines.Silence, nation.Refused, TimeoutError) as failure:
-        print(f'\nThe day broke off: {failure}\nLogs: {options.out}/work/logs', file=sys.stderr)
+    except Exception as failure:  # pylint: disable=broad-except
+        if not isinstance(failure, (machines.Silence, nation.Refused, TimeoutError)):
+            traceback.print_exc()
+        print(f'\nThe day broke off: {failure or type(failure).__name__}\nLogs: {options.out}/work/logs', file=sys.stderr)
         return 1
 
 
