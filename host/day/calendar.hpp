@@ -1,5 +1,5 @@
 #pragma once
-// Business dates. docs/day.md, 1.
+// Business dates and the cut-off. docs/day.md, 1 and 5.
 #include "protocol/date_time.hpp"
 
 namespace host::day {
@@ -15,6 +15,14 @@ namespace host::day {
 }
 static_assert(next_day(*protocol::Date::make(2024, 2, 28)) == *protocol::Date::make(2024, 2, 29));
 static_assert(next_day(*protocol::Date::make(2026, 12, 31)) == *protocol::Date::make(2027, 1, 1));
+
+/// The open day is to be closed: its own cut-off has passed. A day before today is over, whatever
+/// the hour: the host was down in between. A day after today never is: it was closed by hand, or
+/// the clock stepped back.
+[[nodiscard]] constexpr bool close_is_due(const protocol::Date& open, const protocol::Time& cut_off,
+                                          const protocol::DateTime& now) {
+    return open < now.date || (open == now.date && now.time >= cut_off);
+}
 
 /// How far two cities' open dates may lie apart: more is a wrong clock, not a late close.
 constexpr std::int64_t dates_apart_max = 3;

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "host/day/statements.hpp"
 #include "host/program/running.hpp"
 #include "platform/command_line.hpp"
 #include "platform/http_client.hpp"
@@ -27,8 +26,7 @@ void log_door(const platform::ServerEvent& event) {
 
 class Service {
 public:
-    Service(const Identity& identity, Host& host, const platform::Clock& clock)
-        : identity_{identity}, host_{host}, clock_{clock} {}
+    Service(const Identity& identity, Host& host) : identity_{identity}, host_{host} {}
 
     [[nodiscard]] platform::HttpResponse handle(const platform::HttpRequest& request) {
         platform::HttpResponse out;
@@ -87,8 +85,8 @@ private:
         std::unique_lock lock{mutex_};
         while (!stopping_) {
             const std::uint64_t seen = news_;
-            close_at_cut_off();
-            if (host_.work()) {
+            const auto& cut_off = identity_.config.cut_off;
+            if ((cut_off && host_.close_when_due(*cut_off)) || host_.work()) {
                 ++news_;
                 changed_.notify_all();
                 // Requests come between two pieces of work.
@@ -99,23 +97,6 @@ private:
             }
             if (!wait(lock, seen, milliseconds{1000})) return;
         }
-    }
-
-    // Once the clock has passed the cut-off of the open day. A host that slept closes late.
-    void close_at_cut_off() {
-        const auto& cut_off = identity_.config.cut_off;
-        if (!cut_off) return;
-        const protocol::DateTime now = clock_.now();
-        platform::HttpRequest request;
-        request.target = "/v1/admin/day/close?date=" + day::platform_date(now.date);
-        request.method = platform::HttpMethod::post;
-        request.identity = identity_.server->own_identity();
-        const bool due = now.time >= *cut_off && last_cut_off_ != now.date;
-        if (!due) return;
-        last_cut_off_ = now.date;
-        const auto done = host_.handle(request);
-        platform::log_info("cut_off",
-                           {{"date", day::platform_date(now.date)}, {"status", done.status}});
     }
 
     void mail(protocol::CityCode peer, platform::HttpClient& channel) {
@@ -146,12 +127,10 @@ private:
 
     const Identity& identity_;
     Host& host_;
-    const platform::Clock& clock_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::uint64_t news_ = 0;
     bool stopping_ = false;
-    protocol::Date last_cut_off_;
     std::vector<std::unique_ptr<platform::HttpClient>> channels_;  // outlive the threads
     std::vector<std::thread> threads_;
 };
@@ -165,7 +144,7 @@ int serve(const CommonOptions& options) {
     if (!identity) return platform::complain(program_name, identity.error());
     auto open = open_host(*identity, clock);
     if (!open) return platform::complain(program_name, open.error());
-    Service service{*identity, *open->host, clock};
+    Service service{*identity, *open->host};
     platform::HttpServerOptions how;
     how.address = identity->config.listen_address;
     how.port = identity->config.listen_port;

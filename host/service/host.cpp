@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/batches/verify.hpp"
+#include "host/day/calendar.hpp"
 #include "host/day/statements.hpp"
 #include "platform/log.hpp"
 #include "platform/mask.hpp"
@@ -117,6 +118,25 @@ bool Host::work_on_days() {
         }
     }
     return false;
+}
+
+bool Host::close_when_due(const protocol::Time& cut_off) {
+    std::optional<store::DayRow> open;
+    const auto read = store_.transact([&] {
+        open = store_.open_day();
+        return store::End::commit;
+    });
+    if (!read) platform::log_error("days_unreadable", {{"store", read.error().name}});
+    if (!read || !open || !day::close_is_due(open->date, cut_off, now())) return false;
+    const auto closed = day::begin_close(store_, open->date);
+    if (closed) {
+        platform::log_info("cut_off", {{"date", day::platform_date(open->date)}});
+    } else {
+        platform::log_error("cut_off_failed", {{"date", day::platform_date(open->date)},
+                                               {"why", day::name(closed.error().why)},
+                                               {"detail", closed.error().detail}});
+    }
+    return closed.has_value();
 }
 
 std::optional<Mail> Host::next_mail(CityCode peer) {

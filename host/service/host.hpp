@@ -57,6 +57,11 @@ public:
     /// nothing to do, or the store failed (logged).
     bool work();
 
+    /// Closes the open day when its cut-off has passed; one day a call, so that a host that was
+    /// down for several closes them one after the other. False when none is due, or the store
+    /// failed (logged): ask again.
+    bool close_when_due(const protocol::Time& cut_off);
+
     /// The next message for this peer, if there is one. The same until it is answered.
     [[nodiscard]] std::optional<Mail> next_mail(protocol::CityCode peer);
     MailResult on_peer_answer(

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 #include <doctest/doctest.h>
 
+#include "host/day/calendar.hpp"
 #include "host/day/statements.hpp"
 #include "tests/host/support/town.hpp"
 #include "tests/simulation/lossy_disk.hpp"
@@ -73,6 +74,50 @@ TEST_CASE("day: a day that was never opened, a date that is none") {
     CHECK(scene.a.admin(HttpMethod::post, "/v1/admin/day/close?date=20260106").status == 404);
     CHECK(scene.a.admin(HttpMethod::post, "/v1/admin/day/close?date=2026").status == 400);
     CHECK(scene.a.admin(HttpMethod::get, "/v1/admin/day?date=20261301").status == 400);
+}
+
+TEST_CASE("cut-off: due when the open day's own cut-off has passed, whatever happened since") {
+    const auto cut_off = *protocol::Time::make(23, 0, 0);
+    const auto due = [&](const protocol::Date& open, unsigned day, unsigned hour, unsigned minute,
+                         unsigned second) {
+        return host::day::close_is_due(
+            open, cut_off,
+            {*protocol::Date::make(2026, 1, day), *protocol::Time::make(hour, minute, second)});
+    };
+    CHECK(!due(today, 5, 0, 0, 0));
+    CHECK(!due(today, 5, 22, 59, 59));
+    CHECK(due(today, 5, 23, 0, 0));  // exactly at it
+    CHECK(due(today, 5, 23, 59, 59));
+    CHECK(due(today, 6, 0, 0, 0));  // down over midnight
+    CHECK(due(today, 6, 22, 0, 0));
+    CHECK(due(today, 8, 7, 0, 0));  // down for three days
+    const auto tomorrow = host::day::next_day(today);
+    CHECK(!due(tomorrow, 5, 23, 30, 0));                          // closed already this evening
+    CHECK(!due(tomorrow, 5, 22, 59, 0));                          // and the clock stepped back
+    CHECK(!due(tomorrow, 4, 23, 30, 0));                          // by a day
+    CHECK(due(*protocol::Date::make(2025, 12, 31), 1, 0, 0, 0));  // over a year's end
+}
+
+TEST_CASE("cut-off: a host that was down closes every day it missed, and none twice") {
+    Town town{3100};
+    const auto cut_off = *protocol::Time::make(23, 0, 0);
+    const auto closed_at = [&](unsigned day, unsigned hour) {
+        town.clock.set(platform::unix_ms_of(
+            {*protocol::Date::make(2026, 1, day), *protocol::Time::make(hour, 0, 0)}));
+        int days = 0;
+        while (town.host->close_when_due(cut_off)) ++days;
+        town.work();
+        return days;
+    };
+    CHECK(closed_at(5, 22) == 0);
+    CHECK(closed_at(6, 8) == 1);  // down on the evening of the 5th
+    CHECK(state_of(town, "20260106") == "open");
+    CHECK(closed_at(6, 23) == 1);
+    CHECK(closed_at(6, 22) == 0);  // the clock stepped back
+    CHECK(state_of(town, "20260107") == "open");
+    CHECK(closed_at(10, 8) == 3);
+    CHECK(state_of(town, "20260109") != "open");
+    CHECK(state_of(town, "20260110") == "open");
 }
 
 TEST_CASE("day: statements, netting and settlement wait for their state") {
