@@ -1,5 +1,7 @@
 #include "host/loads/loads.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "host/ledger/book.hpp"
@@ -164,12 +166,51 @@ void count_load(Store& store, const LoadRow& load, bool was_pending) {
     store.put_card(load.request.card, *card);
 }
 
+bool same_counter(const LoadRow& one, const LoadRow& other) {
+    return one.request.key != other.request.key &&
+           one.request.card_answer.counter == other.request.card_answer.counter;
+}
+
+// The card's other loads at the counter of `load`: a card credits one of them at most.
+std::vector<LoadRow> rivals_of(Store& store, const LoadRow& load) {
+    auto out = store.loads_of(load.request.card);
+    std::erase_if(out, [&](const LoadRow& other) {
+        return !same_counter(load, other) || other.state == LoadState::refused;
+    });
+    return out;
+}
+
+bool card_has_it(const LoadRow& load) {
+    return load.state == LoadState::confirmed || load.state == LoadState::confirmed_after_reversal;
+}
+
+std::expected<void, Refused> reverse_pending(Store& store, const City& city, LoadRow load) {
+    load.state = LoadState::reversed;
+    store.put_load(load);
+    if (auto card = store.card(load.request.card)) {
+        card->load_pending = minus(card->load_pending, load.request.amount);
+        store.put_card(load.request.card, *card);
+    }
+    const Accounts accounts = accounts_of(city, load.operator_id);
+    return post(store, load, accounts.pending, accounts.cash);
+}
+
+// The card has spent its counter on another load, so that these never reached it. docs/kiosk.md,
+// K5.
+std::expected<void, Refused> reverse_rivals(Store& store, const City& city, const LoadRow& load) {
+    for (const LoadRow& rival : rivals_of(store, load)) {
+        if (rival.state == LoadState::pending) ONECARD_CHECK(reverse_pending(store, city, rival));
+    }
+    return {};
+}
+
 Answer confirm_pending(Store& store, const City& city, LoadRow load, const DateTime& now) {
     const Accounts accounts = accounts_of(city, load.operator_id);
     load.state = LoadState::confirmed;
     store.put_load(load);
     count_load(store, load, true);
     ONECARD_CHECK(post(store, load, accounts.pending, accounts.stored));
+    ONECARD_CHECK(reverse_rivals(store, city, load));
     return LoadAnswer{LoadOutcome::confirmed, now, {}};
 }
 
@@ -188,7 +229,40 @@ Answer confirm_reversed(Store& store, const City& city, LoadRow load, const Date
                      load.request.key.sequence.value()),
          fmt::format("card {} amount {} fen", platform::mask(load.request.card),
                      load.request.amount.fen())});
+    ONECARD_CHECK(reverse_rivals(store, city, load));
     return LoadAnswer{LoadOutcome::already_reversed, now, {}};
+}
+
+// The card's proof of this load, whoever brings it.
+Answer confirm_proven(Store& store, const City& city, const LoadRow& load, const DateTime& now) {
+    switch (load.state) {
+        case LoadState::pending: return confirm_pending(store, city, load, now);
+        case LoadState::reversed: return confirm_reversed(store, city, load, now);
+        case LoadState::confirmed: return LoadAnswer{LoadOutcome::confirmed, now, {}};
+        case LoadState::confirmed_after_reversal:
+        case LoadState::refused: break;
+    }
+    return LoadAnswer{LoadOutcome::already_reversed, now, {}};
+}
+
+// A confirmation of `load`, approved once. A card that is asked for a counter answers with whatever
+// load it spent it on: that can be another kiosk's, and settles both. docs/kiosk.md, K5.
+Answer confirm_known(Store& store, const City& city, const Keys& keys, const LoadRow& load,
+                     const protocol::Mac& tac, const DateTime& now) {
+    const LoadAnswer void_here{LoadOutcome::reversed, now, {}};
+    if (card_has_it(load)) {
+        if (!tac_is_right(keys, load, tac)) return LoadAnswer{LoadOutcome::tac_wrong, now, {}};
+        return confirm_proven(store, city, load, now);
+    }
+    const auto rivals = rivals_of(store, load);
+    if (std::ranges::any_of(rivals, card_has_it)) return void_here;
+    if (tac_is_right(keys, load, tac)) return confirm_proven(store, city, load, now);
+    for (const LoadRow& rival : rivals) {
+        if (!tac_is_right(keys, rival, tac)) continue;
+        ONECARD_CHECK(confirm_proven(store, city, rival, now));
+        return void_here;
+    }
+    return LoadAnswer{LoadOutcome::tac_wrong, now, {}};
 }
 
 }  // namespace
@@ -229,17 +303,7 @@ Answer confirm(Store& store, const City& city, const Keys& keys, const batches::
             if (!load || load->state == LoadState::refused) {
                 return LoadAnswer{LoadOutcome::unknown_load, now, {}};
             }
-            if (!tac_is_right(keys, *load, parsed->tac)) {
-                return LoadAnswer{LoadOutcome::tac_wrong, now, {}};
-            }
-            switch (load->state) {
-                case LoadState::pending: return confirm_pending(store, city, *load, now);
-                case LoadState::reversed: return confirm_reversed(store, city, *load, now);
-                case LoadState::confirmed: return LoadAnswer{LoadOutcome::confirmed, now, {}};
-                case LoadState::confirmed_after_reversal:
-                case LoadState::refused: break;
-            }
-            return LoadAnswer{LoadOutcome::already_reversed, now, {}};
+            return confirm_known(store, city, keys, *load, parsed->tac, now);
         });
 }
 
@@ -250,21 +314,14 @@ Answer reverse(Store& store, const City& city, const batches::Sender& sender, pr
     return store::decide_in_transaction<LoadAnswer, Refused>(
         store, LoadRefusal::store_failed, [&]() -> Answer {
             ONECARD_CHECK(check_device(store, sender, parsed->key));
-            auto load = store.load(parsed->key);
+            const auto load = store.load(parsed->key);
             const auto answer = [&](LoadOutcome outcome) { return LoadAnswer{outcome, now, {}}; };
             if (!load || load->state == LoadState::refused) {
                 return answer(LoadOutcome::unknown_load);
             }
             if (load->state == LoadState::reversed) return answer(LoadOutcome::reversed);
             if (load->state != LoadState::pending) return answer(LoadOutcome::already_confirmed);
-            load->state = LoadState::reversed;
-            store.put_load(*load);
-            if (auto card = store.card(load->request.card)) {
-                card->load_pending = minus(card->load_pending, load->request.amount);
-                store.put_card(load->request.card, *card);
-            }
-            const Accounts accounts = accounts_of(city, load->operator_id);
-            ONECARD_CHECK(post(store, *load, accounts.pending, accounts.cash));
+            ONECARD_CHECK(reverse_pending(store, city, *load));
             return answer(LoadOutcome::reversed);
         });
 }

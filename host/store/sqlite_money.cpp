@@ -171,5 +171,17 @@ void SqliteStore::each_load(const std::function<void(const LoadRow&)>& visit) {
                       return true;
                   });
 }
+std::vector<LoadRow> SqliteStore::loads_of(const CardNumber& card) {
+    std::vector<LoadRow> out;
+    session_.each(
+        "SELECT operator_id, request, answer, state FROM loads "
+        "WHERE substr(request, 21, 10) = ?1 ORDER BY device, sequence",
+        [&](const Statement& row) {
+            out.push_back(load_row(row));
+            return true;
+        },
+        card.value());
+    return out;
+}
 
 }  // namespace host::store

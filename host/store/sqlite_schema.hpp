@@ -10,7 +10,7 @@ namespace host::store {
 
 constexpr std::uint32_t sqlite_application_id = 0x4F434844;  // "OCHD"
 
-constexpr std::array sqlite_migrations{platform::sqlite::Migration{R"sql(
+constexpr platform::sqlite::Migration sqlite_first_schema{R"sql(
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE operators (operator_id BLOB PRIMARY KEY, display_name TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -123,6 +123,13 @@ CREATE TABLE exceptions (
     id INTEGER PRIMARY KEY, business_date INTEGER NOT NULL, kind TEXT NOT NULL,
     reference TEXT NOT NULL, detail TEXT NOT NULL
 ) STRICT;
-)sql"}};
+)sql"};
+
+// The card is bytes 20 to 29 of a load request (protocol/load.hpp).
+constexpr platform::sqlite::Migration sqlite_loads_by_card{R"sql(
+CREATE INDEX loads_by_card ON loads (substr(request, 21, 10));
+)sql"};
+
+constexpr std::array sqlite_migrations{sqlite_first_schema, sqlite_loads_by_card};
 
 }  // namespace host::store

@@ -79,6 +79,7 @@ public:
     [[nodiscard]] std::optional<LoadRow> load(const protocol::LoadKey& key) override;
     void put_load(const LoadRow& row) override;
     void each_load(const std::function<void(const LoadRow&)>& visit) override;
+    [[nodiscard]] std::vector<LoadRow> loads_of(const CardNumber& card) override;
 
     // Hot list
     void put_hot(const HotRow& row) override;

@@ -90,6 +90,8 @@ public:
     [[nodiscard]] virtual std::optional<LoadRow> load(const protocol::LoadKey& key) = 0;
     virtual void put_load(const LoadRow& row) = 0;
     virtual void each_load(const std::function<void(const LoadRow&)>& visit) = 0;
+    /// Of one card, in the order of their keys.
+    [[nodiscard]] virtual std::vector<LoadRow> loads_of(const CardNumber& card) = 0;
 
     // Hot list
     virtual void put_hot(const HotRow& row) = 0;

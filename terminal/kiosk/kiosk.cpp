@@ -119,7 +119,10 @@ bool Kiosk::confirm(LoadRow& row) {
     const auto answer = post("/v1/loads/confirmations", message.bytes());
     if (!answer) return false;
     row.outcome = answer->outcome;
-    row.state = answer->outcome == LoadOutcome::confirmed ? LoadState::done : LoadState::dispute;
+    // `reversed`: the proof was another load's, the card spent its counter on that one (K5).
+    const bool settled =
+        answer->outcome == LoadOutcome::confirmed || answer->outcome == LoadOutcome::reversed;
+    row.state = settled ? LoadState::done : LoadState::dispute;
     return true;
 }
 
@@ -220,7 +223,7 @@ auto Kiosk::ask_about(CardLink& card, LoadRow& row) -> Step<void> {
         row.state = LoadState::reversing;
         row.reason = ReversalReason::card_unchanged;
     } else {
-        row.state = LoadState::dispute;  // another load came between, and the proof is gone
+        row.state = LoadState::dispute;  // more than one load came between: the proof is gone
     }
     return write(row);
 }
@@ -311,8 +314,9 @@ auto Kiosk::run(CardLink& card, const AmountFor& amount_for, LoadReport& report)
     while (advance(row)) {
     }
     report.outcome = row.outcome;
-    report.confirmed = row.state == LoadState::done;
-    if (row.state == LoadState::dispute) {
+    report.confirmed = row.outcome == LoadOutcome::confirmed;
+    // The card has just credited this very load: any other word of the host is wrong.
+    if (row.state == LoadState::dispute || row.outcome == LoadOutcome::reversed) {
         return std::unexpected{Failed{LoadRefusal::in_dispute, name(*row.outcome)}};
     }
     return {};

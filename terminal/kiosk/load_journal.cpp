@@ -145,8 +145,10 @@ Stored<std::vector<LoadRow>> LoadJournal::open_rows() {
 }
 
 Stored<bool> LoadJournal::was_loaded(const protocol::CardNumber& card) {
-    ONECARD_TRY(find, database_.prepare("SELECT 1 FROM load WHERE card = ?1 AND tac IS NOT NULL"));
-    return find.first(card.value());
+    // A proof that the host found to be another load's has loaded nothing here.
+    ONECARD_TRY(find, database_.prepare("SELECT 1 FROM load WHERE card = ?1 AND tac IS NOT NULL "
+                                        "AND (outcome IS NULL OR outcome <> ?2)"));
+    return find.first(card.value(), static_cast<std::int64_t>(LoadOutcome::reversed));
 }
 
 }  // namespace terminal

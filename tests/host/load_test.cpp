@@ -169,6 +169,91 @@ TEST_CASE("load: confirming or reversing what was never requested, or was refuse
     CHECK(scene.reverse(refused) == LoadOutcome::unknown_load);
 }
 
+// docs/kiosk.md, K5: two kiosks, one counter.
+namespace {
+struct TwoKiosks : Scene {
+    TestDevice other{2, operator_id(3102), town.city.code};
+    const std::string other_cash = "kiosk_cash:operator/0000000000003102";
+    LoadRequest lost = begin(1, 500);  ///< its CREDIT never reached the card
+    LoadRequest taken;
+    protocol::Mac tac{};
+    TwoKiosks() {
+        town.register_device(other);
+        CHECK(request(lost).outcome == LoadOutcome::approved);
+        town.clock.advance_ms(60'000);
+        taken = card.initialise_load(other.id, 1, 300, town.clock.now());
+        const auto answer = by_other("/v1/loads", taken.bytes());
+        CHECK(answer.outcome == LoadOutcome::approved);
+        tac = card.credit(taken, answer).value();
+    }
+    LoadAnswer by_other(const char* target, Bytes body) {
+        const auto response = town.send(other, target, body);
+        REQUIRE(response.status == 200);
+        return LoadAnswer::parse(response.body_bytes()).value();
+    }
+    LoadOutcome confirm_taken(const protocol::Mac& proof) {
+        return by_other("/v1/loads/confirmations", LoadConfirmation{taken.key, proof}.bytes())
+            .outcome;
+    }
+    void check_settled() {
+        CHECK(town.balance(pending) == 0);
+        CHECK(town.balance(cash) == 0);
+        CHECK(town.balance(other_cash) == -300);
+        CHECK(town.balance(stored) == 300);
+        CHECK(town.balance("dispute:city/3100") == 0);
+        const auto report = town.admin(platform::HttpMethod::get, "/v1/admin/report");
+        CHECK(report.body.find("already_reversed") == std::string::npos);
+    }
+};
+}  // namespace
+
+TEST_CASE("load: two kiosks at one counter: the confirmed one reverses the other") {
+    TwoKiosks scene;
+    CHECK(scene.town.balance(pending) == 800);
+    CHECK(scene.confirm_taken(scene.tac) == LoadOutcome::confirmed);
+    scene.check_settled();
+    CHECK(scene.confirm(scene.lost, scene.tac) == LoadOutcome::reversed);
+    CHECK(scene.confirm(scene.lost, {1, 2, 3, 4}) == LoadOutcome::reversed);
+    CHECK(scene.reverse(scene.lost) == LoadOutcome::reversed);
+    CHECK(scene.confirm_taken(scene.tac) == LoadOutcome::confirmed);
+    scene.check_settled();
+}
+
+TEST_CASE("load: two kiosks at one counter: the proof through the wrong kiosk settles both") {
+    TwoKiosks scene;
+    CHECK(scene.confirm(scene.lost, {1, 2, 3, 4}) == LoadOutcome::tac_wrong);
+    CHECK(scene.town.balance(pending) == 800);
+    CHECK(scene.confirm(scene.lost, scene.tac) == LoadOutcome::reversed);
+    scene.check_settled();
+    CHECK(scene.confirm_taken(scene.tac) == LoadOutcome::confirmed);
+    CHECK(scene.reverse(scene.lost) == LoadOutcome::reversed);
+    scene.check_settled();
+}
+
+TEST_CASE("load: a pending load at a lower counter outlives a later confirmation") {
+    Scene scene;
+    const auto late = scene.begin(1, 500);
+    const auto tac = scene.card.credit(late, scene.request(late));  // confirmed much later
+    const auto next = scene.begin(2, 300);
+    const auto next_tac = scene.card.credit(next, scene.request(next));
+    CHECK(scene.confirm(next, next_tac.value()) == LoadOutcome::confirmed);
+    CHECK(scene.town.balance(pending) == 500);
+    CHECK(scene.confirm(late, tac.value()) == LoadOutcome::confirmed);
+    CHECK(scene.town.balance(pending) == 0);
+    CHECK(scene.town.balance(stored) == 800);
+}
+
+TEST_CASE("load: a confirmed load touches no other card's at the same counter") {
+    TwoKiosks scene;
+    scene.card = scene.town.new_card(2);
+    const auto stranger = scene.begin(2, 700);
+    CHECK(scene.request(stranger).outcome == LoadOutcome::approved);
+    CHECK(scene.confirm_taken(scene.tac) == LoadOutcome::confirmed);
+    CHECK(scene.town.balance(pending) == 700);
+    CHECK(scene.reverse(stranger) == LoadOutcome::reversed);
+    scene.check_settled();
+}
+
 TEST_CASE("load: malformed bodies and other devices' loads never reach the ledger") {
     Scene scene;
     const auto request = scene.begin(1, 500);

@@ -23,6 +23,7 @@ public:
     std::size_t at = 0;
     std::size_t calls = 0;
     std::optional<LoadOutcome> refuses;
+    const Issuer* other = nullptr;  ///< the same host, as a second kiosk's loads
     struct Booked {
         protocol::LoadRequest request;
         protocol::LoadAnswer approval;
@@ -102,10 +103,22 @@ private:
         CHECK((fresh || where->second.request.bytes() == request.bytes()));
         return where->second.approval;
     }
+    /// The same card's load through another kiosk, confirmed at this counter. docs/kiosk.md, K5.
+    bool other_took_counter(const Booked& load) const {
+        return other != nullptr && std::ranges::any_of(other->loads, [&](const auto& pair) {
+                   const Booked& rival = pair.second;
+                   return rival.confirmed && rival.request.card == load.request.card &&
+                          rival.request.card_answer.counter == load.request.card_answer.counter;
+               });
+    }
     LoadOutcome confirm(const protocol::LoadConfirmation& message) {
         const auto found = loads.find(message.key.sequence.value());
         if (found == loads.end()) return LoadOutcome::unknown_load;
         Booked& load = found->second;
+        if (other_took_counter(load)) {
+            load.reversed = true;
+            return LoadOutcome::reversed;
+        }
         if (load.reversed) return LoadOutcome::already_reversed;
         const auto sum = add(load.request.card_answer.balance, load.request.amount);
         const auto key =
@@ -251,6 +264,35 @@ TEST_CASE("kiosk: power lost at every write of a load, the books agree afterward
         settle_and_check(world);
     }
     MESSAGE("power cuts: " << cuts);
+}
+
+TEST_CASE("kiosk: the card brings another kiosk's proof: the row is done as reversed") {
+    KioskWorld world{"kiosk-two-a"};
+    world.card.withdraw_at(0x52, FieldCard::Moment::before_command);  // CREDIT is lost
+    CHECK(world.load().refusal == LoadRefusal::unresolved);
+    world.card.insert();
+
+    KioskWorld second{"kiosk-two-b"};
+    const auto amount = [](const auto&) { return protocol::Money::from_fen(300); };
+    CHECK(second.kiosk->load(world.card, amount).confirmed);  // at the same online counter
+    CHECK(world.purse() == 300);
+    world.issuer.other = &second.issuer;
+
+    Kiosk once{
+        {world.device, tests::terminal, {tests::first_pin.begin(), tests::first_pin.end()}, true},
+        *world.journal,
+        world.issuer,
+        world.clock};
+    world.card.insert();
+    const auto report = once.load(world.card, amount);  // settles the first, then loads
+    CHECK(report.refusal == LoadRefusal::none);
+    CHECK(report.confirmed);
+    CHECK(world.issuer.loads.at(1).reversed);
+    CHECK_FALSE(world.issuer.loads.at(1).confirmed);
+    CHECK(world.issuer.settled());
+    CHECK(world.journal->open_rows()->empty());
+    CHECK(world.purse() == 600);
+    CHECK(world.issuer.float_fen() + second.issuer.float_fen() == world.purse());
 }
 
 TEST_CASE("kiosk: a refusal of the host is final and costs nothing") {
