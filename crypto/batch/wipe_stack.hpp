@@ -1,8 +1,12 @@
 #pragma once
+#include "crypto/core/wipe_stack.hpp"
+
 namespace crypto::batch {
 
-/// Overwrites the stack below the caller's frame, where functions that have returned kept what did
-/// not fit into registers. For callers of code that handles keys in its own frame.
-void wipe_stack();
+/// What kernels and the expansion of a key spill: the kernels need less than half of this,
+/// unoptimised ones about as much.
+inline void wipe_stack() {
+    crypto::wipe_stack<16384>();
+}
 
 }  // namespace crypto::batch

@@ -52,16 +52,18 @@ void straus(Projective& sum, Digits u, Digits v, std::array<Projective, 4>& tabl
     table[0] = {Number{}, curve::p.r, Number{}};  // infinity
     add<Field>(table[3], table[1], table[2]);
     sum = table[0];
+    Projective addend;
     for (std::size_t bit = u.size() * word_bits; bit-- > 0;) {
         const Word digit = ((u[bit / word_bits] >> (bit % word_bits)) & 1) |
                            ((v[bit / word_bits] >> (bit % word_bits)) & 1) << 1;
-        Projective addend = table[0];
+        addend = table[0];
         for (Word entry = 1; entry < table.size(); ++entry) {
             assign_if(mask_if_zero(entry ^ digit), addend, table[entry]);
         }
         twice<Field>(sum);
         add<Field>(sum, sum, addend);
     }
+    wipe_object(addend);
 }
 
 /// out = [k]point, in halves: [k mod 2^128]point + [k / 2^128][2^128]point, so that only 128 bits
@@ -78,6 +80,7 @@ void multiply_halves(AffinePoint& out, const Number& k, std::array<Projective, 4
                curve::p);  // out of Montgomery form, and so are the products below
     Field::mul(out.x, sum.x, inverse);
     Field::mul(out.y, sum.y, inverse);
+    wipe_object(inverse);
     wipe_object(sum);  // Z would tell bits of k (Naccache, Smart, Stern, EUROCRYPT 2004)
 }
 

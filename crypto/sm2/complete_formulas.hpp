@@ -131,7 +131,8 @@ void run(Registers& registers, std::span<const Step> steps) {
 
 }  // namespace formula
 
-/// out = what `steps` make of p and q; `out` may be either.
+/// out = what `steps` make of p and q; `out` may be either. The registers are left as they are: a
+/// wipe of the stack at the end of the whole operation reaches them (with_stack_wiped).
 template <class F>
 void apply(Projective& out, const Projective& p, const Projective& q,
            std::span<const formula::Step> steps) {

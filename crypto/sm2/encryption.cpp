@@ -55,22 +55,24 @@ Result<void> encrypt(const PublicKey& key, Bytes plaintext, Random& random, Muta
         return std::unexpected(Refusal::wrong_length);
     }
     const MutableBytes c2 = out.subspan(ciphertext_overhead);
-    for (int draw = 0; draw < draws_max; ++draw) {
-        SecretNumber k;
-        SecretPoint c1;
-        SharedPoint shared;
-        if (!draw_scalar(k, random)) break;   // A1
-        engine::multiply_generator(c1, k);    // A2
-        multiply_to(shared, k, key.bytes());  // A4; A3 cannot fail: the cofactor is 1
-        std::ranges::copy(plaintext, c2.begin());
-        if (!apply_key_stream(c2, shared)) continue;  // A5, A6
-        out[0] = uncompressed;
-        point_to(out.subspan<1, public_key_size>(), c1);
-        std::ranges::copy(check_value(shared, plaintext), out.begin() + c1_size);  // A7
-        return {};
-    }
-    wipe(out);
-    return std::unexpected(Refusal::random_unusable);
+    return with_stack_wiped([&]() -> Result<void> {
+        for (int draw = 0; draw < draws_max; ++draw) {
+            SecretNumber k;
+            SecretPoint c1;
+            SharedPoint shared;
+            if (!draw_scalar(k, random)) break;   // A1
+            engine::multiply_generator(c1, k);    // A2
+            multiply_to(shared, k, key.bytes());  // A4; A3 cannot fail: the cofactor is 1
+            std::ranges::copy(plaintext, c2.begin());
+            if (!apply_key_stream(c2, shared)) continue;  // A5, A6
+            out[0] = uncompressed;
+            point_to(out.subspan<1, public_key_size>(), c1);
+            std::ranges::copy(check_value(shared, plaintext), out.begin() + c1_size);  // A7
+            return {};
+        }
+        wipe(out);
+        return std::unexpected(Refusal::random_unusable);
+    });
 }
 
 Result<void> decrypt(const PrivateKey& key, Bytes ciphertext, MutableBytes out) {
@@ -81,19 +83,21 @@ Result<void> decrypt(const PrivateKey& key, Bytes ciphertext, MutableBytes out) 
     }
     if (ciphertext[0] != uncompressed) return std::unexpected(Refusal::wrong_point_format);
     ONECARD_TRY(c1, PublicKey::parse(ciphertext.subspan(1, public_key_size)));  // B1, B2
-    SecretNumber d;
-    SharedPoint shared;
-    from_bytes(d, key.bytes());
-    multiply_to(shared, d, c1.bytes());  // B3
-    std::ranges::copy(ciphertext.subspan(ciphertext_overhead), out.begin());
-    const bool usable = apply_key_stream(out, shared);  // B4, B5
-    const Digest expected = check_value(shared, out);
-    const bool matches =
-        equal_constant_time(expected, ciphertext.subspan(c1_size, sm3_digest_size));
-    declassify(matches);
-    if (usable && matches) return {};  // B6
-    wipe(out);
-    return std::unexpected(Refusal::ciphertext_mismatch);
+    return with_stack_wiped([&]() -> Result<void> {
+        SecretNumber d;
+        SharedPoint shared;
+        from_bytes(d, key.bytes());
+        multiply_to(shared, d, c1.bytes());  // B3
+        std::ranges::copy(ciphertext.subspan(ciphertext_overhead), out.begin());
+        const bool usable = apply_key_stream(out, shared);  // B4, B5
+        const Digest expected = check_value(shared, out);
+        const bool matches =
+            equal_constant_time(expected, ciphertext.subspan(c1_size, sm3_digest_size));
+        declassify(matches);
+        if (usable && matches) return {};  // B6
+        wipe(out);
+        return std::unexpected(Refusal::ciphertext_mismatch);
+    });
 }
 
 }  // namespace crypto::sm2

@@ -143,6 +143,7 @@ void HostEngine<Form>::to_affine(TableEntry& out, const Projective& point) {
     invert(inverse, point.z);
     F::mul(out.x, point.x, inverse);
     F::mul(out.y, point.y, inverse);
+    wipe_object(inverse);  // it is 1 / Z
 }
 
 template <class Form>
@@ -153,6 +154,7 @@ void HostEngine<Form>::to_plain(AffinePoint& out, const Projective& point) {
     to_affine(affine, point);
     F::mul(out.x, affine.x, one);
     F::mul(out.y, affine.y, one);
+    wipe_object(affine);
 }
 
 template <class Form>
@@ -210,10 +212,10 @@ void HostEngine<Form>::multiply_generator(AffinePoint& out, const Number& k) {
     SignedDigits digits;
     recode(digits, k);
     Projective sum{zero, one_montgomery, zero};
+    TableEntry entry;
+    Projective next;
     for (std::size_t i = 0; i < window_count; ++i) {
-        TableEntry entry;
         select(entry, table()[i], digits[i]);
-        Projective next;
         add<F>(next, sum, {entry.x, entry.y, one_montgomery});
         const Mask used = ~mask_if_zero(digits[i].magnitude);
         assign_if(used, sum.x, next.x);
@@ -222,6 +224,8 @@ void HostEngine<Form>::multiply_generator(AffinePoint& out, const Number& k) {
     }
     to_plain(out, sum);
     wipe_object(digits);
+    wipe_object(entry);
+    wipe_object(next);
     wipe_object(sum);  // Z would tell bits of k (Naccache, Smart, Stern, EUROCRYPT 2004)
 }
 
@@ -238,10 +242,11 @@ void HostEngine<Form>::multiply(AffinePoint& out, const Number& k, const AffineP
         add<F>(multiples[i], multiples[i - 1], multiples[1]);
 
     Projective sum = multiples[0];
+    Projective chosen;
     for (std::size_t position = 256; position > 0;) {
         position -= width;
         const Word digit = bits(k, position, width);
-        Projective chosen{};
+        chosen = {};
         for (std::size_t i = 0; i < multiples.size(); ++i) {
             const Mask mask = mask_if_zero(digit ^ i);
             assign_if(mask, chosen.x, multiples[i].x);
@@ -252,6 +257,7 @@ void HostEngine<Form>::multiply(AffinePoint& out, const Number& k, const AffineP
         add<F>(sum, sum, chosen);
     }
     to_plain(out, sum);
+    wipe_object(chosen);
     wipe_object(sum);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Secret numbers and points, and the way in and out of bytes. Shared by signing and encryption.
 #include "crypto/core/sm2.hpp"
+#include "crypto/core/wipe_stack.hpp"
 #include "crypto/sm2/declassify.hpp"
 #include "crypto/sm2/engine.hpp"
 
@@ -21,6 +22,25 @@ struct SecretPoint : AffinePoint {
     SecretPoint(const SecretPoint&) = delete;
     SecretPoint& operator=(const SecretPoint&) = delete;
 };
+
+/// More than any engine uses (docs/sm2.md, S5); on a card it is the deepest call of a signature.
+#if defined(ONECARD_SM2_CARD_ENGINE)
+constexpr std::size_t stack_used = 480 * sizeof(void*);
+#else
+constexpr std::size_t stack_used = 8192;
+#endif
+
+template <class Work>
+[[gnu::noinline]] auto in_own_frame(const Work& work) {
+    return work();
+}
+/// work(), and then a wipe of all the stack that it used.
+template <class Work>
+[[nodiscard]] auto with_stack_wiped(const Work& work) {
+    auto result = in_own_frame(work);
+    wipe_stack<stack_used>();
+    return result;
+}
 
 [[nodiscard]] inline bool is_true(Mask mask) {
     declassify(mask);

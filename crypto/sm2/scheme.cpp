@@ -63,20 +63,25 @@ namespace {
 
 Result<PrivateKey> PrivateKey::load(Bytes d, const PublicKey& public_key, Random& random) {
     if (d.size() != scalar_size) return std::unexpected(Refusal::wrong_length);
-    PrivateKey key;
-    ONECARD_CHECK(prepare(key.inverse_, d, random));
-    std::ranges::copy(d, key.d_.bytes().begin());
-    key.public_key_ = public_key;
-    return key;
+    return with_stack_wiped([&]() -> Result<PrivateKey> {
+        PrivateKey key;
+        ONECARD_CHECK(prepare(key.inverse_, d, random));
+        std::ranges::copy(d, key.d_.bytes().begin());
+        key.public_key_ = public_key;
+        return key;
+    });
 }
 
 Result<PrivateKey> PrivateKey::load(Bytes d, Random& random) {
     Result<PrivateKey> key = load(d, PublicKey{}, random);
     if (!key) return key;
-    SecretNumber scalar;
-    from_bytes(scalar, key->d_.bytes());
-    AffinePoint point;
-    engine::multiply_generator(point, scalar);
+    const AffinePoint point = with_stack_wiped([&] {
+        SecretNumber scalar;
+        from_bytes(scalar, key->d_.bytes());
+        AffinePoint product;
+        engine::multiply_generator(product, scalar);
+        return product;
+    });
     declassify(point);  // P = [d]G is published. Part 1, 6.1
     point_to(key->public_key_.bytes_, point);
     return key;
@@ -148,13 +153,15 @@ void add_to_digest(Number& out, const Digest& e, const Number& x) {
 }  // namespace
 
 Result<Signature> sign_digest(const PrivateKey& key, const Digest& e, Random& random) {
-    Signature signature;
-    for (int draw = 0; draw < draws_max; ++draw) {
-        SecretNumber k;
-        if (!draw_scalar(k, random)) break;  // A3
-        if (sign_with(signature, key, e, k)) return signature;
-    }
-    return std::unexpected(Refusal::random_unusable);
+    return with_stack_wiped([&]() -> Result<Signature> {
+        Signature signature;
+        for (int draw = 0; draw < draws_max; ++draw) {
+            SecretNumber k;
+            if (!draw_scalar(k, random)) break;  // A3
+            if (sign_with(signature, key, e, k)) return signature;
+        }
+        return std::unexpected(Refusal::random_unusable);
+    });
 }
 
 Result<Signature> sign(const PrivateKey& key, Bytes id, Bytes message, Random& random) {

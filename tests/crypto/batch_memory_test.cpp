@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/crypto/batch_records.hpp"
+#include "tests/crypto/dead_stack.hpp"
 
 namespace {
 
@@ -46,6 +47,7 @@ namespace {
 
 using namespace crypto::batch;
 using protocol::Suite;
+using tests::bytes_that_follow_the_key;
 
 std::size_t allocations_of(const IssuerKeyTable& table, std::span<const TacRecord> records,
                            const BatchOptions& options) {
@@ -55,79 +57,12 @@ std::size_t allocations_of(const IssuerKeyTable& table, std::span<const TacRecor
     return allocations - before;
 }
 
-// ---- The stack ----
-
-constexpr std::size_t depth = 96 * 1024;
-using Dump = std::vector<std::uint8_t>;
-
-/// Writes zeros where the calls to come will have their frames.
-__attribute__((noinline, no_sanitize("address", "undefined"))) void clear_stack_below() {
-    volatile std::uint8_t below[depth];
-    for (std::size_t i = 0; i < depth; ++i) below[i] = 0;
-    asm volatile("" : : "m"(below));
-}
-/// What the calls before left there.
-__attribute__((noinline, no_sanitize("address", "undefined"))) void read_stack_below(
-    std::uint8_t* out) {
-    volatile std::uint8_t below[depth];
-    asm volatile("" : "=m"(below));  // not initialised, on purpose
-    for (std::size_t i = 0; i < depth; ++i) out[i] = below[i];
-}
-
-template <class Work>
-[[gnu::noinline]] void stack_after(const Work& work, Dump& out) {
-    clear_stack_below();
-    work();
-    read_stack_below(out.data());
-}
-
-/// Which of two keys each run gets. Heap addresses may change from run to run, but not in this
-/// order.
-constexpr std::array second_key{false, true, true, false, true, false, false, true};
-
-[[gnu::noinline]] void choose_key(std::size_t run, std::array<std::uint8_t, 16>& master) {
-    master = {0x3A, 0x91, 0x5C, 0xE7, 0x08, 0xB2, 0x4F, 0xD6,
-              0x71, 0x0D, 0xCC, 0x2E, 0x95, 0x68, 0xF3, 0x1B};
-    for (auto& byte : master) {
-        if (second_key[run]) byte ^= 0xFF;
-    }
-}
-
-/// Bytes of the stack that follow the key: the same after every run with one key, and another after
-/// every run with the other. `prepare(master)` answers the work to be watched.
-template <class Prepare>
-std::size_t bytes_that_follow_the_key(const Prepare& prepare) {
-    std::array<Dump, second_key.size()> dumps;
-    std::ranges::fill(dumps, Dump(depth));
-    std::array<std::uint8_t, 16> master{};
-    for (std::size_t run = 0; run < dumps.size(); ++run) {
-        choose_key(run, master);
-        stack_after(prepare(master), dumps[run]);
-    }
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < depth; ++i) {
-        bool follows = dumps[0][i] != dumps[1][i];
-        for (std::size_t run = 0; run < dumps.size(); ++run) {
-            follows = follows && dumps[run][i] == dumps[second_key[run] ? 1 : 0][i];
-        }
-        if (follows) ++count;
-    }
-    return count;
-}
-
 /// A table with that key in both suites: 0 SM4, 1 3DES.
 std::unique_ptr<IssuerKeyTable> table_of(const std::array<std::uint8_t, 16>& master) {
     auto table = std::make_unique<IssuerKeyTable>();
     REQUIRE(table->add({.suite = Suite::sm4}, master));
     REQUIRE(table->add({.suite = Suite::triple_des}, master));
     return table;
-}
-
-/// Leaves a key behind, as a kernel without a wipe after it would.
-[[gnu::noinline]] void spill(const std::array<std::uint8_t, 16>& master) {
-    volatile std::uint8_t below[4096];
-    for (std::size_t i = 0; i < sizeof below; ++i) below[i] = master[i % 16];
-    asm volatile("" : : "m"(below));
 }
 
 }  // namespace
@@ -151,7 +86,7 @@ TEST_CASE("verify_tacs: three allocations at most on one thread, whatever the nu
 
 TEST_CASE("the stack's test finds a key that was left there") {
     const auto leaking = [](const std::array<std::uint8_t, 16>& master) {
-        return [master] { spill(master); };
+        return [master] { tests::spill(master); };
     };
     CHECK(bytes_that_follow_the_key(leaking) >= 4096);
 }

@@ -7,6 +7,10 @@ foreach(engine sm2 sm2_portable sm2_card)
     onecard_test(crypto_${engine}_test SOURCES sm2_test.cpp LABELS crypto sm2 LINK onecard::crypto_${engine})
     onecard_test(crypto_${engine}_openssl_test SOURCES sm2_openssl_test.cpp LABELS crypto sm2
         LINK onecard::crypto_${engine} OpenSSL::Crypto)
+    if(NOT ONECARD_SANITIZE AND NOT ONECARD_FUZZ) # their frames are not those of the product
+        onecard_test(crypto_${engine}_memory_test SOURCES sm2_memory_test.cpp LABELS crypto sm2
+            LINK onecard::crypto_${engine})
+    endif()
     # Without optimisation, under the sanitizers, a tenth must do.
     math(EXPR fewer "${cases_${engine}} / 10")
     target_compile_definitions(crypto_${engine}_openssl_test PRIVATE

@@ -24,8 +24,8 @@ arm-none-eabi-g++ -std=c++23 -Os -mcpu=cortex-m4 -mthumb -fno-exceptions -fno-rt
 # public point happen once per key and are counted apart.
 size_of() { # all | keys
     arm-none-eabi-nm -CS "$work/sm2_card.elf" | awk -v which="$1" '
-        NF < 4 || !/ crypto::sm2::/ || seen[$1]++ { next }
-        { key = / crypto::sm2::(PrivateKey|PublicKey)::/ || /engine::(is_on_curve|invert_modulo_n)/ }
+        NF < 4 || !/ crypto::(sm2::|wipe_stack)/ || seen[$1]++ { next }
+        { key = /[ <]crypto::sm2::(PrivateKey|PublicKey)::/ || /engine::(is_on_curve|invert_modulo_n)/ }
         which == "all" || key { print $2 }' |
         { sum=0; while read -r size; do sum=$((sum + 16#$size)); done; echo "$sum"; }
 }
