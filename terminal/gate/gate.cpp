@@ -92,7 +92,10 @@ TapReport Gate::touch(CardLink& card) {
     report.sam_traffic = tap.sam_traffic();
     report.elapsed_us = parts_.ticks() - start;
     // A SAM that was reset behind our back refuses: select it anew next time.
-    if (report.result.refusal == Refusal::sam_refused) sam_.reset();
+    if (report.result.refusal == Refusal::sam_refused ||
+        report.result.refusal == Refusal::proof_unconfirmed) {
+        sam_.reset();
+    }
     conclude(report);
     return report;
 }

@@ -21,6 +21,7 @@ enum class Refusal : std::uint8_t {
     city_not_accepted,
     no_hot_list,
     on_hot_list,
+    proof_unconfirmed,
     journey_open,
     journey_none,
     journey_elsewhere,
@@ -32,7 +33,7 @@ enum class Refusal : std::uint8_t {
     mac2_wrong,
     unresolved,
 };
-constexpr std::size_t refusal_count = 24;
+constexpr std::size_t refusal_count = 25;
 
 [[nodiscard]] constexpr const char* name(Refusal refusal) {
     switch (refusal) {
@@ -50,6 +51,7 @@ constexpr std::size_t refusal_count = 24;
         case Refusal::city_not_accepted: return "city_not_accepted";
         case Refusal::no_hot_list: return "no_hot_list";
         case Refusal::on_hot_list: return "on_hot_list";
+        case Refusal::proof_unconfirmed: return "proof_unconfirmed";
         case Refusal::journey_open: return "journey_open";
         case Refusal::journey_none: return "journey_none";
         case Refusal::journey_elsewhere: return "journey_elsewhere";

@@ -23,6 +23,8 @@ std::string screen_line(Refusal refusal) {
         case Refusal::city_not_accepted: return "本站不受理该城市卡 Card of this city not accepted";
         case Refusal::no_hot_list: return "暂停服务 Out of service";
         case Refusal::on_hot_list: return "卡已挂失，请到服务台 Card is listed, see staff";
+        case Refusal::proof_unconfirmed:
+            return "付款核实中，请到服务台 Payment is being checked, see staff";
         case Refusal::journey_open: return "已进站，请先出站 Already entered";
         case Refusal::journey_none: return "无进站记录，请到服务台 No entry found, see staff";
         case Refusal::journey_elsewhere:

@@ -103,7 +103,8 @@ Step Tap::begin() {
 }
 
 Step Tap::on_response(Bytes response) {
-    const bool from_sam = state_ == State::authorising || state_ == State::crediting;
+    const bool from_sam =
+        state_ == State::authorising || state_ == State::crediting || state_ == State::confirming;
     (from_sam ? sam_traffic_ : card_traffic_).bytes += static_cast<unsigned>(response.size());
     const auto answer = ResponseApdu::parse(response);
     if (!answer) return on_link_lost();
@@ -113,6 +114,7 @@ Step Tap::on_response(Bytes response) {
         case State::reading_log: return after_log(*answer);
         case State::probing: return after_probe(*answer);
         case State::reading_management: return after_management(*answer);
+        case State::confirming: return after_confirm(*answer);
         case State::reading_journey: return after_journey(*answer);
         case State::initialising: return after_initialise(*answer);
         case State::authorising: return after_authorise(*answer);
@@ -131,6 +133,7 @@ Step Tap::on_response(Bytes response) {
 
 Step Tap::on_link_lost() {
     switch (state_) {
+        case State::confirming: return refuse(Refusal::proof_unconfirmed, "no answer to 80 72");
         case State::authorising: return refuse(Refusal::sam_unavailable);
         case State::debiting: return torn("no answer to DEBIT");
         case State::crediting: {
@@ -144,7 +147,9 @@ Step Tap::on_link_lost() {
             result.detail = "no answer to 80 72";
             return finish(std::move(result));
         }
-        default: return refuse(Refusal::card_gone);
+        default:
+            if (paid_here_) keep_waiting(*paid_here_);
+            return refuse(Refusal::card_gone);
     }
 }
 
@@ -242,13 +247,6 @@ Step Tap::after_probe(const ResponseApdu& answer) {
 // ---- may this card ride? ----
 
 Step Tap::start_riding() {
-    if (paid_here_) {
-        Finished result;
-        result.open = true;
-        result.already_paid = true;
-        result.record = *paid_here_;
-        return finish(std::move(result));
-    }
     const protocol::Date today = context_.now.date;
     if (info_->application_type != application_type_normal ||
         info_->start_flag != start_flag_enabled) {
@@ -281,6 +279,7 @@ Step Tap::after_management(const ResponseApdu& answer) {
     const auto info = read_management(answer.data());
     if (!info) return refuse(Refusal::card_data_malformed, "file 17");
     if (const Refusal why = check_holder(*info); why != Refusal::none) return refuse(why);
+    if (paid_here_) return confirm_proof();
 
     const GateProfile& gate = context_.profile;
     entry_.kind = RecordKind::unresolved;
@@ -299,6 +298,24 @@ Step Tap::after_management(const ResponseApdu& answer) {
     return send(State::reading_journey, Party::card,
                 protocol::read_record(protocol::sfi_journey, rail_record_number,
                                       protocol::RailJourney::size));
+}
+
+/// G2. Whoever answers PROVE may answer anything: MAC2 is the card's word only if the SAM, which
+/// keeps the expected one from its last 80 70 until 80 72, a reset or SELECT, says so. domain.md
+/// 1.12.
+Step Tap::confirm_proof() {
+    return send(State::confirming, Party::sam, protocol::credit_sam_for_purchase(paid_here_->mac2));
+}
+
+Step Tap::after_confirm(const ResponseApdu& answer) {
+    if (!answer.ok()) {
+        return refuse(Refusal::proof_unconfirmed, "80 72 " + text_of(answer.status()));
+    }
+    Finished result;
+    result.open = true;
+    result.already_paid = true;
+    result.record = *paid_here_;
+    return finish(std::move(result));
 }
 
 // ---- the journey and its fare ----
@@ -450,6 +467,14 @@ Step Tap::after_credit(const ResponseApdu& answer) {
     }
     result.record = entry_;
     return finish(std::move(result));
+}
+
+/// The card left before the SAM was asked: settled now, it would pay twice at its next touch.
+void Tap::keep_waiting(const BatchRecord& entry) {
+    std::erase_if(resolutions_, [&](const Resolution& resolution) {
+        return resolution.record.terminal == entry.terminal &&
+               resolution.record.terminal_sequence == entry.terminal_sequence;
+    });
 }
 
 Step Tap::torn(const char* why) {

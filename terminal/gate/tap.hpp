@@ -96,7 +96,7 @@ struct Finished {
         void_,    ///< the card refused DEBIT cleanly: the pending entry never happened
     };
     bool open = false;
-    bool already_paid = false;  ///< opened by the proof of an earlier, torn tap
+    bool already_paid = false;  ///< opened by an earlier, torn tap: proven, and the SAM confirms
     Refusal refusal = Refusal::none;
     End end = End::nothing;
     BatchRecord record;  ///< valid when `end` is `entry`; the entry that paid when `already_paid`
@@ -135,6 +135,7 @@ private:
         reading_log,
         probing,
         reading_management,
+        confirming,
         reading_journey,
         initialising,
         authorising,
@@ -159,6 +160,8 @@ private:
     [[nodiscard]] Step after_probe(const protocol::ResponseApdu& answer);
     [[nodiscard]] Step start_riding();
     [[nodiscard]] Step after_management(const protocol::ResponseApdu& answer);
+    [[nodiscard]] Step confirm_proof();
+    [[nodiscard]] Step after_confirm(const protocol::ResponseApdu& answer);
     [[nodiscard]] Refusal check_holder(const protocol::ManagementInfo& info) const;
     [[nodiscard]] Step after_journey(const protocol::ResponseApdu& answer);
     [[nodiscard]] Step enter_or_leave(const protocol::RailJourney& found);
@@ -169,6 +172,7 @@ private:
     [[nodiscard]] Step after_debit(const protocol::ResponseApdu& answer);
     [[nodiscard]] Step after_credit(const protocol::ResponseApdu& answer);
     [[nodiscard]] Step torn(const char* why);
+    void keep_waiting(const BatchRecord& entry);
 
     TapContext context_;
     State state_ = State::selecting;
@@ -182,7 +186,7 @@ private:
     std::vector<BatchRecord> without_proof_;  ///< answered 9406: the counter will tell
     protocol::DebitProof proof_{};
     std::vector<Resolution> resolutions_;
-    std::optional<BatchRecord> paid_here_;
+    std::optional<BatchRecord> paid_here_;  ///< proven; opens if the SAM confirms its MAC2
     LinkCount card_traffic_;
     LinkCount sam_traffic_;
 };

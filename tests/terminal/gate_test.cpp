@@ -87,6 +87,97 @@ TEST_CASE("gate: torn before the debit: the next touch voids the entry and the r
     CHECK(records[2].kind == RecordKind::debit);
 }
 
+namespace {
+
+/// No card and no keys: public files copied from a card, everything else invented.
+class KeylessCard final : public terminal::CardLink {
+public:
+    explicit KeylessCard(tests::Chip& copied) : copied_{copied} {}
+    std::expected<terminal::Response, terminal::LinkError> transmit(
+        protocol::Bytes command) override {
+        const auto say = [](const char* data) {
+            return FieldCard::respond({tests::hex(data), protocol::StatusWord::ok});
+        };
+        switch (command[1]) {
+            case 0x50: return say("0000271000050000000104AABBCCDD");  // INITIALIZE: 100 yuan
+            case 0xDC: return say("");
+            case 0x54: return std::unexpected{terminal::LinkError::card_gone};
+            case 0x5A: return say("0000000000000000");  // PROVE
+            default: return FieldCard::respond(copied_.send(command));
+        }
+    }
+
+private:
+    tests::Chip& copied_;
+};
+
+}  // namespace
+
+TEST_CASE("gate: a card without keys that proves whatever it is asked opens nothing (G2)") {
+    GateWorld world{GateMode::single, "gate-keyless"};
+    KeylessCard keyless{world.chip};
+    for (int round = 0; round < 3; ++round) {
+        CAPTURE(round);
+        const auto first = world.gate->touch(keyless);
+        CHECK(first.result.refusal == Refusal::unresolved);
+        world.clock.advance_ms(5'000);
+        const auto second = world.gate->touch(keyless);
+        CHECK_FALSE(second.result.open);
+        CHECK(second.result.refusal == Refusal::proof_unconfirmed);
+        CHECK(second.result.detail == "80 72 9302");
+        world.clock.advance_ms(5'000);
+    }
+    for (const auto& record : world.cut()) CHECK(record.kind != RecordKind::debit);
+}
+
+TEST_CASE("gate: a proof that the SAM has forgotten is kept for the host, the gate stays shut") {
+    enum class Forgets : std::uint8_t { next_init, reset, select };
+    for (const Forgets how : {Forgets::next_init, Forgets::reset, Forgets::select}) {
+        CAPTURE(static_cast<int>(how));
+        GateWorld world{GateMode::single, "gate-forgot-" + std::to_string(static_cast<int>(how))};
+        world.card.withdraw_at(0x54, FieldCard::Moment::before_answer);
+        const auto torn = world.gate->touch(world.card);
+        REQUIRE(torn.result.refusal == Refusal::unresolved);
+        const auto& entry = torn.result.record;
+        switch (how) {
+            case Forgets::next_init: {
+                const protocol::SamPurchaseData data{
+                    entry.random,        entry.counter,
+                    entry.amount,        entry.type,
+                    entry.when,          entry.key_version,
+                    entry.suite,         protocol::card_factor(entry.card),
+                    entry.issuer.value()};
+                world.sam_chip.must(protocol::init_sam_for_purchase(data));
+                break;
+            }
+            case Forgets::reset: world.sam_chip.power_on(); break;
+            case Forgets::select: world.gate->forget_sam(); break;
+        }
+        world.card.insert();
+        const auto again = world.gate->touch(world.card);
+        CHECK_FALSE(again.result.open);
+        CHECK(again.result.refusal == Refusal::proof_unconfirmed);
+        CHECK(purse(world) == 800);
+        const auto records = world.cut();
+        REQUIRE(records.size() == 2);
+        CHECK(records[1].kind == RecordKind::proven);
+        CHECK(tac_is_right(records[1]));
+        CHECK(world.counts().waiting_own == 0);
+        CHECK(world.gate->touch(world.card).result.open);  // the SAM is there again
+    }
+}
+
+TEST_CASE("gate: torn after the debit, then no hot list in force: the proof does not open") {
+    GateWorld world{GateMode::single, "gate-torn-no-list"};
+    world.card.withdraw_at(0x54, FieldCard::Moment::before_answer);
+    REQUIRE(world.gate->touch(world.card).result.refusal == Refusal::unresolved);
+    world.profile.without_hot_list = terminal::WithoutHotList::refuse;
+    world.card.insert();
+    const auto again = world.gate->touch(world.card);
+    CHECK(again.result.refusal == Refusal::no_hot_list);
+    CHECK(purse(world) == 800);
+}
+
 TEST_CASE("gate: withdrawn at any other command, nothing happened and nothing waits") {
     constexpr std::array<std::uint8_t, 4> commands{0xA4, 0xB0, 0x50, 0xDC};
     for (const std::uint8_t ins : commands) {
@@ -173,8 +264,13 @@ TEST_CASE("gate: power lost at every write of a tap: what the card paid is in th
         if (report.result.open) CHECK(records[0].kind == RecordKind::debit);
         if (paid > 0 && records[0].kind == RecordKind::unresolved) {
             const auto again = world.gate->touch(world.card);
-            CHECK(again.result.already_paid);
+            // The SAM lost its memory with the power: shut, and nothing is debited again.
+            CHECK(again.result.refusal == Refusal::proof_unconfirmed);
             CHECK(1000 - purse(world) == paid);
+            const auto more = world.cut();
+            REQUIRE(more.size() == 1);
+            CHECK(more[0].kind == RecordKind::proven);
+            CHECK(tac_is_right(more[0]));
         }
     }
     MESSAGE("power cuts: " << cuts);
@@ -201,8 +297,12 @@ TEST_CASE("gate: killed between DEBIT and the journal, the next touch settles it
     REQUIRE(world.start());
     CHECK(world.counts().waiting_own == 1);
     const auto again = world.gate->touch(world.card);
-    CHECK(again.result.already_paid);
+    CHECK(again.result.refusal == Refusal::proof_unconfirmed);  // the start selected the SAM anew
     CHECK(purse(world) == 800);
+    const auto records = world.cut();
+    REQUIRE(records.size() == 2);
+    CHECK(records[1].kind == RecordKind::proven);
+    CHECK(tac_is_right(records[1]));
 }
 
 TEST_CASE("gate: a full disk shuts the gate before the debit, and the gate recovers") {

@@ -289,15 +289,26 @@ ScriptedExchange probe(const std::string& counter) {
     return {ScriptedExchange::Kind::card, "805003020B01000000003100000000010F",
             "00000320" + counter + "0000000104556677889000"};
 }
+/// SELECT, what the card proves, file 17, and the SAM's word on it.
+Script with_proof(const std::string& proven, const std::string& word) {
+    const Script ride = tests::load_script("single.tap");
+    const ScriptedExchange confirm{ScriptedExchange::Kind::sam, "8072000004" + proven.substr(0, 8),
+                                   word};
+    const ScriptedExchange answer{proof.kind, proof.command, proven + "9000"};
+    return {ride[0], answer, log("6A83"), ride[1], confirm};
+}
 const std::string our_log = "0006000000000000C809310000000001202611230829009000";
 const std::string their_log = "0006000000000000C809310000000002202611230829309000";
 
 }  // namespace
 
-TEST_CASE("tap: a proof of a tap at this gate opens it without another debit") {
+TEST_CASE("tap: a proof that the SAM confirms opens the gate without another debit (G2)") {
     TapWorld world{GateMode::single};
     world.waiting.entries = {torn_entry()};
-    const auto played = play(world, with_recovery({proof, log(our_log)}));
+    Script script = with_proof("0506070801020304", "9000");
+    script[2].answer = our_log;
+    const auto played = play(world, script);
+    CHECK(played.exchanges == script.size());
     CHECK(played.result.open);
     CHECK(played.result.already_paid);
     CHECK(played.debits == 0);
@@ -307,6 +318,59 @@ TEST_CASE("tap: a proof of a tap at this gate opens it without another debit") {
     CHECK(resolved.record.kind == RecordKind::proven);
     CHECK(tests::to_hex(resolved.record.tac) == "01020304");
     CHECK(tests::to_hex(resolved.record.mac2) == "05060708");
+}
+
+TEST_CASE("tap: what the SAM does not confirm is no proof: shut, kept, no debit (G2)") {
+    TapWorld world{GateMode::single};
+    world.waiting.entries = {torn_entry()};
+    for (const char* proven : {"0000000000000000", "FFFFFFFFFFFFFFFF", "0506070801020304"}) {
+        // Wrong; it expects none; another application; malformed; nearly the right word.
+        for (const char* word : {"9302", "6901", "6D00", "90", "", "9001", "6100"}) {
+            CAPTURE(proven);
+            CAPTURE(word);
+            const auto played = play(world, with_proof(proven, word));
+            CHECK_FALSE(played.result.open);
+            CHECK_FALSE(played.result.already_paid);
+            CHECK(played.result.refusal == Refusal::proof_unconfirmed);
+            CHECK(played.result.end == Finished::End::nothing);
+            CHECK(played.debits == 0);
+            CHECK(played.recorded.empty());
+            REQUIRE(played.result.resolutions.size() == 1);
+            CHECK(played.result.resolutions[0].end == terminal::Resolution::End::proven);
+        }
+    }
+    const auto gone = play(world, with_proof("0506070801020304", ""), 4);
+    CHECK(gone.result.refusal == Refusal::proof_unconfirmed);
+    CHECK(gone.result.resolutions.size() == 1);
+}
+
+TEST_CASE("tap: a card that proves its payment must still be one that may ride") {
+    TapWorld world{GateMode::single};
+    world.waiting.entries = {torn_entry()};
+    Script script = with_proof("0506070801020304", "9000");
+    script.pop_back();  // the SAM is not asked
+    world.hot_cards.listed_ = tests::test_card;
+    const auto listed = play(world, script);
+    CHECK(listed.result.refusal == Refusal::on_hot_list);
+    CHECK(listed.result.resolutions.size() == 1);
+    world.hot_cards.in_force_ = false;
+    CHECK(play(world, script).result.refusal == Refusal::no_hot_list);
+    world.hot_cards = {};
+    script[3].answer = "00000156320032000000019000";
+    CHECK(play(world, script).result.refusal == Refusal::not_interoperable);
+    script.pop_back();
+    script[0].answer = with_file_15(
+        "31040000000000000200031040000000000000172026010120351231"
+        "0000");
+    CHECK(play(world, script).result.refusal == Refusal::not_enabled);
+}
+
+TEST_CASE("tap: a card that leaves before the SAM was asked keeps its proof for the next touch") {
+    TapWorld world{GateMode::single};
+    world.waiting.entries = {torn_entry()};
+    const auto left = play(world, with_proof("0506070801020304", "9000"), 3);
+    CHECK(left.result.refusal == Refusal::card_gone);
+    CHECK(left.result.resolutions.empty());
 }
 
 TEST_CASE("tap: an old proof, or one of another station, settles the entry and the tap goes on") {

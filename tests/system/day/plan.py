@@ -36,6 +36,17 @@ class Card:
     visits: list = dataclasses.field(default_factory=list)
     trial: str = ''
 
+    def turns(self):
+        """Its visits, those together that nobody may come between: a torn tap and the touch after it at the same gate."""
+        turns = []
+        for visit in self.visits:
+            torn = turns and turns[-1][-1].expect == 'unresolved' and turns[-1][-1].gate is visit.gate
+            if torn:
+                turns[-1].append(visit)
+            else:
+                turns.append([visit])
+        return turns
+
     def line(self):
         """Its line in the issuer's CSV file. docs/keys.md, 5."""
         return f'card,{self.number},{self.suite},{date(-60)},{self.valid_to or date(3000)},{self.holder},{self.interoperable},{self.state},,,'

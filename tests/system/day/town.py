@@ -200,17 +200,19 @@ class Town:
         return event
 
     def rounds(self, advance):
-        """The n-th visits of all cards, gate by gate at once; then the next."""
-        for n in range(max(len(card.visits) for card in self.cards)):
+        """The n-th turns of all cards, gate by gate at once; then the next."""
+        turns = [(card, card.turns()) for card in self.cards]
+        for n in range(max(len(of_card) for _, of_card in turns)):
             queues = {}
-            for card in self.cards:
-                if n < len(card.visits):
-                    queues.setdefault(card.visits[n].gate.name, []).append(card)
+            for card, of_card in turns:
+                if n < len(of_card):
+                    queues.setdefault(of_card[n][0].gate.name, []).append((card, of_card[n]))
 
-            def serve(queue, n=n):
-                for card in queue:
-                    self.visit(card, card.visits[n])
-                    advance()
+            def serve(queue):
+                for card, turn in queue:
+                    for visit in turn:
+                        self.visit(card, visit)
+                        advance()
             machines.together([lambda queue=queue: serve(queue) for queue in queues.values()])
 
     def flush(self, seconds=60):

@@ -103,14 +103,15 @@ def forged(record):
 
 
 def gate_killed(town):
-    """Between the card's debit and the gate's journal: the next touch finds out, and opens without a second debit."""
+    """Between the card's debit and the gate's journal: the next touch finds out. The SAM was reset with the gate and cannot
+    confirm the proof: shut, without a second debit; the host decides by the TAC."""
     city, bus = town.cities[1], town.cities[1].gates[3]
     card = next(c for c in town.cards if c.trial == GATE_KILLED)
     left = town.kill_gate_in_debit(card, city, bus)
-    event = town.visit(card, plan.Visit(bus, already_paid=True, trial=GATE_KILLED))
+    event = town.visit(card, plan.Visit(bus, 'proof_unconfirmed', trial=GATE_KILLED))
     town.taps.pop()
     return [trial(f'{GATE_KILLED}: entries it finds pending', 1, left),
-            trial(f'{GATE_KILLED}: the next touch', 'open, already paid', event['gate'] + (', already paid' if event['already_paid'] else ''))]
+            trial(f'{GATE_KILLED}: the next touch', ('shut', 'proof_unconfirmed'), (event['gate'], event['refusal']))]
 
 
 def before_upload(town):
