@@ -110,6 +110,7 @@ const char* name(DayState state) {
 const char* name(DayRefusal refusal) {
     switch (refusal) {
         case DayRefusal::day_unknown: return "day_unknown";
+        case DayRefusal::day_in_future: return "day_in_future";
         case DayRefusal::day_not_open: return "day_not_open";
         case DayRefusal::day_not_closed: return "day_not_closed";
         case DayRefusal::statement_refused: return "statement_refused";
@@ -132,10 +133,16 @@ DayResult<void> open_first(Store& store, const Date& date) {
     return {};
 }
 
-DayResult<void> begin_close(Store& store, const Date& date) {
+DayResult<void> begin_close(Store& store, const Date& date, const Date& today) {
     const auto done = in_transaction<bool>(store, [&]() -> DayResult<bool> {
         ONECARD_TRY(row, find_day(store, date));
         if (row.state != DayState::open) return false;
+        if (date > today) {
+            return refuse(DayRefusal::day_in_future,
+                          fmt::format("{} is open, but today is {}: the day before it is closed "
+                                      "already",
+                                      platform_date(date), platform_date(today)));
+        }
         store.put_day({date, DayState::closing});
         store.put_day({next_day(date), DayState::open});
         return true;

@@ -14,6 +14,7 @@ using store::DayState;
 
 enum class DayRefusal : std::uint8_t {  // In the order they are checked.
     day_unknown,                        ///< this city never opened it
+    day_in_future,                      ///< a day after today is not over
     day_not_open,                       ///< only the open day can be closed
     day_not_closed,                     ///< statements and netting need a verified day
     statement_refused,   ///< malformed, of another city, day or mark, or its signature is wrong
@@ -35,8 +36,9 @@ using DayResult = std::expected<T, Refused>;
 /// The first day of an empty store. Does nothing in another.
 [[nodiscard]] DayResult<void> open_first(store::Store& store, const Date& date);
 
-/// open -> closing, and the next day is open. A day that is closing or later: nothing to do.
-[[nodiscard]] DayResult<void> begin_close(store::Store& store, const Date& date);
+/// open -> closing, and the next day is open. A day that is closing or later: nothing to do. An
+/// open day after `today` is refused: `day_in_future`.
+[[nodiscard]] DayResult<void> begin_close(store::Store& store, const Date& date, const Date& today);
 
 /// closing -> verified when nothing of the day is pending any more, with our statement, signed.
 /// Answers the state.

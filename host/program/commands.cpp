@@ -188,10 +188,16 @@ std::expected<HttpResponse, std::string> wait_netted(Office& office, const std::
 
 int close_day(const DayOptions& options) {
     return in_office(options, [&](Office& office) {
-        auto answer =
-            office.call(HttpMethod::post, "/v1/admin/day/close" + date_query(options.date));
+        std::string date = options.date;
+        if (date.empty()) {
+            const auto open = office.call(HttpMethod::get, "/v1/admin/day");
+            if (!open || open->status != 200) return print_answer(open);
+            date = state_of(*open).second;
+            // Whoever repeats a close whose answer was lost gives this date.
+            std::cerr << "closing the day " << date << '\n';
+        }
+        auto answer = office.call(HttpMethod::post, "/v1/admin/day/close?date=" + date);
         if (!answer || answer->status != 200) return print_answer(answer);
-        const std::string date = state_of(*answer).second;
         if (options.wait_seconds > 0 || options.settle) {
             answer = wait_netted(office, date, options.wait_seconds);
         }

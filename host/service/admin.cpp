@@ -67,6 +67,15 @@ std::expected<protocol::HotEntry, std::string> hot_entry(const json::value& valu
                               *number, *reason, *since};
 }
 
+// ?date=YYYYMMDD. What changes a day always names it: asked for again after a lost answer, "the
+// open day" would be the next one.
+std::optional<protocol::Date> date_of(const platform::HttpRequest& request) {
+    return parse_date(platform::query_value(request.target, "date"));
+}
+HttpResponse no_date() {
+    return HttpResponse::refusal(400, "body_malformed", "date=YYYYMMDD expected");
+}
+
 HttpResponse day_refused(const day::Refused& refused) {
     const unsigned status = refused.why == day::DayRefusal::store_failed  ? 503
                             : refused.why == day::DayRefusal::day_unknown ? 404
@@ -183,10 +192,9 @@ platform::HttpResponse Admin::publish_hot(const Request& request) {
                                                             {"bytes", list->file.size()}}));
 }
 
-// ?date=YYYYMMDD, or the open day.
-std::optional<protocol::Date> Admin::date_of(const Request& request) {
-    const auto word = platform::query_value(request.target, "date");
-    if (!word.empty()) return parse_date(word);
+// ?date=YYYYMMDD, or the open day: for questions only.
+std::optional<protocol::Date> Admin::date_or_open_day(const Request& request) {
+    if (!platform::query_value(request.target, "date").empty()) return date_of(request);
     std::optional<protocol::Date> out;
     const auto done = store_.transact([&] {
         if (const auto day = store_.open_day()) out = day->date;
@@ -208,14 +216,16 @@ platform::HttpResponse Admin::day_response(const protocol::Date& date) {
 
 platform::HttpResponse Admin::close_day(const Request& request) {
     const auto date = date_of(request);
-    if (!date) return Response::refusal(400, "body_malformed", "date=YYYYMMDD expected");
-    if (const auto done = day::begin_close(store_, *date); !done) return day_refused(done.error());
+    if (!date) return no_date();
+    if (const auto done = day::begin_close(store_, *date, clock_.now().date); !done) {
+        return day_refused(done.error());
+    }
     return day_response(*date);
 }
 
 platform::HttpResponse Admin::settle_day(const Request& request) {
     const auto date = date_of(request);
-    if (!date) return Response::refusal(400, "body_malformed", "date=YYYYMMDD expected");
+    if (!date) return no_date();
     if (const auto done = day::settle(store_, city_, *date); !done) {
         return day_refused(done.error());
     }
@@ -223,8 +233,8 @@ platform::HttpResponse Admin::settle_day(const Request& request) {
 }
 
 platform::HttpResponse Admin::show_day(const Request& request) {
-    const auto date = date_of(request);
-    if (!date) return Response::refusal(400, "body_malformed", "date=YYYYMMDD expected");
+    const auto date = date_or_open_day(request);
+    if (!date) return no_date();
     return day_response(*date);
 }
 

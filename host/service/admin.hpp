@@ -38,7 +38,7 @@ private:
     [[nodiscard]] Response verify_ledger(const Request& request);
     [[nodiscard]] Response trace(const Request& request);
     [[nodiscard]] Response status(const Request& request);
-    [[nodiscard]] std::optional<protocol::Date> date_of(const Request& request);
+    [[nodiscard]] std::optional<protocol::Date> date_or_open_day(const Request& request);
     [[nodiscard]] Response day_response(const protocol::Date& date);
     struct Route;
 

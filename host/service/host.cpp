@@ -128,7 +128,7 @@ bool Host::close_when_due(const protocol::Time& cut_off) {
     });
     if (!read) platform::log_error("days_unreadable", {{"store", read.error().name}});
     if (!read || !open || !day::close_is_due(open->date, cut_off, now())) return false;
-    const auto closed = day::begin_close(store_, open->date);
+    const auto closed = day::begin_close(store_, open->date, now().date);
     if (closed) {
         platform::log_info("cut_off", {{"date", day::platform_date(open->date)}});
     } else {

@@ -76,6 +76,40 @@ TEST_CASE("day: a day that was never opened, a date that is none") {
     CHECK(scene.a.admin(HttpMethod::get, "/v1/admin/day?date=20261301").status == 400);
 }
 
+TEST_CASE("day: a close names its day, and asked for again it closes no other one") {
+    Scene scene;
+    for (const char* target : {"/v1/admin/day/close", "/v1/admin/day/close?date=",
+                               "/v1/admin/day/settle", "/v1/admin/day/settle?date="}) {
+        CHECK(scene.a.admin(HttpMethod::post, target).status == 400);
+    }
+    CHECK(state_of(scene.a) == "open");
+    for (int twice = 0; twice < 2; ++twice) {
+        const auto answer = scene.a.admin(HttpMethod::post, "/v1/admin/day/close?date=20260105");
+        CHECK(answer.status == 200);
+        CHECK(boost::json::parse(answer.body).at("date").as_string() == "20260105");
+        CHECK(state_of(scene.a, "20260106") == "open");
+    }
+    const auto open = scene.a.admin(HttpMethod::get, "/v1/admin/day");
+    CHECK(boost::json::parse(open.body).at("date").as_string() == "20260106");
+}
+
+TEST_CASE("day: a day after today is not closed, until it has come") {
+    Scene scene;
+    const auto close_sixth = [&] {
+        return scene.a.admin(HttpMethod::post, "/v1/admin/day/close?date=20260106");
+    };
+    CHECK(close(scene.a) == 200);
+    CHECK(close_sixth().status == 409);
+    CHECK(close_sixth().body.find("day_in_future") != std::string::npos);
+    CHECK(state_of(scene.a, "20260106") == "open");
+    const auto noon = *protocol::Time::make(12, 0, 0);
+    scene.a.clock.set(platform::unix_ms_of({*protocol::Date::make(2026, 1, 6), noon}));
+    CHECK(close_sixth().status == 200);
+    scene.a.clock.set(platform::unix_ms_of({today, noon}));  // the clock stepped back
+    CHECK(close_sixth().status == 200);                      // closed already: the same answer
+    CHECK(state_of(scene.a, "20260107") == "open");
+}
+
 TEST_CASE("cut-off: due when the open day's own cut-off has passed, whatever happened since") {
     const auto cut_off = *protocol::Time::make(23, 0, 0);
     const auto due = [&](const protocol::Date& open, unsigned day, unsigned hour, unsigned minute,

@@ -105,7 +105,7 @@ void Day::storm() {
 // While gates are busy and messages are under way; the cities do not do it together.
 void Day::close_first_day(City& city) {
     note(fmt::format("close {:04X}", city.plan.code.value()));
-    demand(host::day::begin_close(city.process->store(), first_day_).has_value(),
+    demand(host::day::begin_close(city.process->store(), first_day_, first_day_).has_value(),
            "the first day does not close");
 }
 
@@ -113,7 +113,8 @@ void Day::close() {
     const protocol::Date second_day = host::day::next_day(first_day_);
     for (City& city : cities_) {
         for (int twice = 0; twice < 2; ++twice) {  // the second time changes nothing
-            const auto begun = host::day::begin_close(city.process->store(), second_day);
+            const auto begun =
+                host::day::begin_close(city.process->store(), second_day, second_day);
             demand(begun.has_value(), "the day does not close");
             storm();
         }
