@@ -58,10 +58,19 @@ std::expected<ListSequence, HotListRefusal> HotListKeeper::offer(std::vector<std
         held_.push_back(held);
     }
     if (const HeldList current = list_in_force()) {
-        // An older list that could not be dropped only costs space.
-        (void)journal_.drop_hot_lists_before(current->view.header().sequence);
+        forget_before(current->view.header().sequence);
     }
     return sequence;
+}
+
+void HotListKeeper::forget_before(ListSequence sequence) {
+    {
+        const std::lock_guard lock{mutex_};
+        std::erase_if(
+            held_, [&](const HeldList& list) { return list->view.header().sequence < sequence; });
+    }
+    // An older list that could not be dropped only costs space.
+    (void)journal_.drop_hot_lists_before(sequence);
 }
 
 auto HotListKeeper::list_in_force() const -> HeldList {
@@ -77,6 +86,11 @@ auto HotListKeeper::list_in_force() const -> HeldList {
 ListSequence HotListKeeper::sequence_in_force() const {
     const HeldList list = list_in_force();
     return list ? list->view.header().sequence : ListSequence{};
+}
+
+std::size_t HotListKeeper::held() const {
+    const std::lock_guard lock{mutex_};
+    return held_.size();
 }
 
 ListSequence HotListKeeper::newest() const {

@@ -39,6 +39,9 @@ public:
     /// The newest held, in force or waiting for its time.
     [[nodiscard]] protocol::ListSequence newest() const;
 
+    /// How many lists are in memory: the one in force and later ones.
+    [[nodiscard]] std::size_t held() const;
+
     [[nodiscard]] bool in_force() const override { return list_in_force() != nullptr; }
     [[nodiscard]] bool lists(const CardNumber& card, const DateTime& when) const override;
     [[nodiscard]] bool lists_sam(const protocol::SamNumber& sam, const DateTime& when) const;
@@ -52,6 +55,7 @@ private:
     [[nodiscard]] std::expected<HeldList, HotListRefusal> check(
         std::vector<std::uint8_t> file) const;
     [[nodiscard]] HeldList list_in_force() const;
+    void forget_before(protocol::ListSequence sequence);
     [[nodiscard]] bool listed(protocol::HotKind kind, const std::array<std::uint8_t, 10>& number,
                               const DateTime& when) const;
 

@@ -235,6 +235,27 @@ TEST_CASE("hot list: taken when newer and signed, in force from its time, kept o
     CHECK(world.gate->touch(world.card).result.refusal == terminal::Refusal::on_hot_list);
 }
 
+TEST_CASE("hot list: lists older than the one in force are forgotten, later ones are kept") {
+    UploadWorld world{"hot-list-forgets"};
+    auto& lists = *world.hot_lists;
+    for (std::uint32_t sequence = 1; sequence <= 20; ++sequence) {
+        REQUIRE(lists.offer(world.list(sequence, "20261101000000")).has_value());
+        CHECK(lists.held() == 1);
+    }
+    REQUIRE(lists.offer(world.list(21, "20261124000000")).has_value());
+    REQUIRE(lists.offer(world.list(22, "20261125000000")).has_value());
+    CHECK(lists.held() == 3);
+    CHECK(lists.sequence_in_force() == protocol::ListSequence{20});
+    world.clock.set(platform::unix_ms_of(tests::date_time("20261125000000")));
+    CHECK(lists.sequence_in_force() == protocol::ListSequence{22});
+    REQUIRE(lists.offer(world.list(23, "20261126000000")).has_value());
+    CHECK(lists.held() == 2);
+    CHECK(lists.newest() == protocol::ListSequence{23});
+    CHECK(lists.sequence_in_force() == protocol::ListSequence{22});
+    REQUIRE(world.start());
+    CHECK(world.hot_lists->held() == 2);
+}
+
 TEST_CASE("hot list: older, foreign, unsigned and malformed lists are refused by name") {
     UploadWorld world{"hot-list-bad"};
     auto& lists = *world.hot_lists;
