@@ -73,12 +73,7 @@ void Uploader::run(bool on_request) {
     const std::int64_t now = clock_.unix_ms();
     const std::int64_t wait_max = std::int64_t{rules_.retry_seconds_max} * 1000;
     if (!on_request && now < next_try_ms_ && next_try_ms_ - now <= wait_max) return;
-    const bool reached =
-        send_batches() &&
-        (!due(next_result_ms_, rules_.result_seconds, on_request) || fetch_results()) &&
-        (!due(next_hot_list_ms_, rules_.hot_list_seconds, on_request) || fetch_hot_list()) &&
-        (!due(next_unresolved_ms_, rules_.unresolved_seconds, on_request) || fetch_unresolved());
-    if (reached) {
+    if (exchange(on_request)) {
         retry_seconds_ = 0;
         next_try_ms_ = 0;
     } else {
@@ -89,6 +84,21 @@ void Uploader::run(bool on_request) {
     if (due(next_prune_ms_, 3600, false)) {
         (void)kept(journal_.prune(now - std::int64_t{rules_.keep_days} * 86'400'000));
     }
+}
+
+/// True: nothing to try again. Only a host that is not reached ends the round early: a batch that
+/// it refuses must not cost the gate its results and lists.
+bool Uploader::exchange(bool on_request) {
+    host_reached_ = true;
+    bool done = send_batches();
+    const auto fetch = [&](std::int64_t& next_ms, std::uint32_t every_seconds,
+                           bool (Uploader::*what)()) {
+        if (host_reached_ && due(next_ms, every_seconds, on_request)) done &= (this->*what)();
+    };
+    fetch(next_result_ms_, rules_.result_seconds, &Uploader::fetch_results);
+    fetch(next_hot_list_ms_, rules_.hot_list_seconds, &Uploader::fetch_hot_list);
+    fetch(next_unresolved_ms_, rules_.unresolved_seconds, &Uploader::fetch_unresolved);
+    return done;
 }
 
 void Uploader::cut(bool on_request) {
@@ -105,6 +115,7 @@ void Uploader::cut(bool on_request) {
 std::optional<HttpResponse> Uploader::call(const HttpRequest& request) {
     auto response = host_.call(request);
     if (response) return std::move(*response);
+    host_reached_ = false;
     report(Kind::host_unreachable, 0, 0,
            std::string{name(response.error().error)} + ": " + response.error().detail);
     return std::nullopt;

@@ -70,6 +70,7 @@ public:
 
 private:
     void run(bool on_request);
+    [[nodiscard]] bool exchange(bool on_request);
     [[nodiscard]] bool due(std::int64_t& next_ms, std::uint32_t every_seconds, bool on_request);
     void cut(bool on_request);
     [[nodiscard]] bool send_batches();
@@ -91,6 +92,7 @@ private:
     platform::HttpChannel& host_;
     const platform::Clock& clock_;
     OnEvent on_event_;
+    bool host_reached_ = true;      ///< in this round
     std::int64_t next_try_ms_ = 0;  ///< after a failure nothing is sent before this
     std::uint32_t retry_seconds_ = 0;
     std::int64_t next_hot_list_ms_ = 0;

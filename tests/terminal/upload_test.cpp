@@ -163,6 +163,42 @@ TEST_CASE("upload: a refused batch stays, whatever the host calls it (J4)") {
     }
 }
 
+TEST_CASE("upload: a refused batch stops neither results nor the lists") {
+    for (const unsigned status : {403U, 409U, 413U, 500U}) {
+        CAPTURE(status);
+        UploadWorld world{"upload-others-" + std::to_string(status)};
+        REQUIRE(world.gate->touch(world.card).result.open);
+        world.host.result = R"({"complete":false,"records":[]})";
+        world.uploader.flush();  // batch 1 is acknowledged, its result still open
+        world.card.insert();
+        REQUIRE(world.gate->touch(world.card).result.open);
+        world.host.batches = HttpResponse::refusal(status, "refused", "for ever");
+        world.host.result = R"({"complete":true,"records":[]})";
+        world.host.hot_list = HttpResponse::bytes(200, world.list(5, "20261123090000"));
+        world.events.clear();
+        world.uploader.flush();
+        CHECK(world.happened(Kind::batch_refused));
+        CHECK(world.happened(Kind::result_kept));
+        CHECK(world.happened(Kind::hot_list_taken));
+        CHECK(world.happened(Kind::unresolved_kept));
+        CHECK(world.counts().unacknowledged_batches == 1);
+        CHECK(world.counts().incomplete_results == 1);  // the refused one
+        world.events.clear();
+        world.clock.advance_ms(600'000);
+        world.uploader.step();  // by itself, too, and for as long as it is refused
+        CHECK(world.happened(Kind::batch_refused));
+        CHECK(world.happened(Kind::unresolved_kept));
+    }
+}
+
+TEST_CASE("upload: a host that is not reached is asked once a round") {
+    UploadWorld world{"upload-not-reached"};
+    REQUIRE(world.gate->touch(world.card).result.open);
+    world.host.fails = NetError::refused;
+    world.uploader.flush();
+    CHECK(world.host.requests.size() == 1);
+}
+
 TEST_CASE("upload: a receipt for something else acknowledges nothing (J4)") {
     const std::string digest(64, '0');
     for (const std::string& body :
