@@ -1,9 +1,13 @@
 #include "host/batches/verify.hpp"
 
+#include <algorithm>
+#include <map>
+
 #include <fmt/format.h>
 
 #include "host/batches/batch_file.hpp"
 #include "host/ledger/book.hpp"
+#include "platform/mask.hpp"
 
 namespace host::batches {
 namespace {
@@ -28,9 +32,8 @@ bool is_purchase(const BatchRecord& record) {
 }
 
 bool is_bound(Store& store, const BatchRecord& record, const protocol::OperatorId& operator_id) {
-    const auto sam = store.sam(record.terminal);
-    return sam && sam->operator_id == operator_id && sam->from <= record.when &&
-           (!sam->until || record.when < *sam->until);
+    const auto sam = store.sam(record.terminal, record.when);
+    return sam && sam->operator_id == operator_id;
 }
 
 // The batch's records, sorted by what is to happen to them; results in the batch's order.
@@ -46,11 +49,23 @@ public:
     void refuse_unbound(Store& store) {
         const auto unbound = [&](const Submitted& submitted) {
             if (is_bound(store, submitted.record, submitted.operator_id)) return false;
-            results_[submitted.place.index] = {ClearingOutcome::operator_not_bound, {}};
+            refuse(submitted.place.index, ClearingOutcome::operator_not_bound, submitted.record);
             return true;
         };
         std::erase_if(own_, unbound);
         std::erase_if(foreign_, unbound);
+    }
+    // Nobody checked these TACs, so that a person must: docs/outcomes.md, 4.
+    void raise_refused(Store& store) const {
+        for (const auto& [why, refused] : refused_) {
+            const auto& [outcome, terminal] = why;
+            store.add_exception({0, stored_.row.business_date, std::string{protocol::name(outcome)},
+                                 fmt::format("batch/{}", stored_.row.id.value()),
+                                 fmt::format("operator {} SAM {}: {} records, {} fen, first at {}",
+                                             platform::to_hex(stored_.row.operator_id.value()),
+                                             platform::to_hex(terminal.value()), refused.count,
+                                             refused.sum.value(), refused.first)});
+        }
     }
     [[nodiscard]] const std::vector<Submitted>& own() const { return own_; }
     [[nodiscard]] const std::vector<Submitted>& foreign() const { return foreign_; }
@@ -59,7 +74,7 @@ public:
 private:
     void place(std::uint32_t index, const protocol::Parsed<BatchRecord>& record) {
         if (!record || !is_purchase(*record)) {
-            results_[index] = {ClearingOutcome::malformed, {}};
+            refuse(index, ClearingOutcome::malformed, record.value_or(BatchRecord{}));
             return;
         }
         const BatchRow& row = stored_.row;
@@ -74,14 +89,29 @@ private:
         } else if (city_.peer_of(record->issuer) != nullptr) {
             foreign_.push_back(submitted);
         } else {
-            results_[index] = {ClearingOutcome::issuer_unknown, {}};
+            refuse(index, ClearingOutcome::issuer_unknown, *record);
         }
     }
+    void refuse(std::uint32_t index, ClearingOutcome outcome, const BatchRecord& record) {
+        results_[index] = {outcome, {}};
+        auto [place, fresh] = refused_.try_emplace({outcome, record.terminal});
+        Refused& refused = place->second;
+        refused.first = fresh ? index : std::min(refused.first, index);
+        ++refused.count;
+        refused.sum = add(refused.sum, protocol::Fen{record.amount}).value();
+    }
+    // By what a person would look at: one exception each, however many records.
+    struct Refused {
+        std::uint32_t count = 0;
+        std::uint32_t first = 0;
+        protocol::Fen sum;
+    };
     const City& city_;
     const Stored& stored_;
     std::vector<RecordOutcome> results_;
     std::vector<Submitted> own_;
     std::vector<Submitted> foreign_;
+    std::map<std::pair<ClearingOutcome, protocol::TerminalNumber>, Refused> refused_;
 };
 
 // What this operator's gates may ask the card about. docs/online_messages.md, GET /v1/unresolved.
@@ -143,6 +173,7 @@ store::End apply(Store& store, const City& city, const protocol::DateTime& now,
     const auto current = store.batch(batch.id);
     if (!current || current->state != store::BatchState::stored) return store::End::abandon;
     sorted.refuse_unbound(store);
+    sorted.raise_refused(store);
     track_unresolved(store, sorted.own());
     track_unresolved(store, sorted.foreign());
     const auto pending = static_cast<std::uint32_t>(sorted.foreign().size());

@@ -80,8 +80,8 @@ std::expected<Line, Refused> sam_line(const Fields& fields) {
     const auto time = [&](std::string_view key) -> std::optional<protocol::DateTime> {
         return parse_date_time(fields.text(key));
     };
-    if (!fields.text("until").empty() && !time("until")) {
-        return fields.wrong("until", "YYYYMMDDhhmmss");
+    for (const std::string_view key : {"from", "until"}) {
+        if (!fields.text(key).empty() && !time(key)) return fields.wrong(key, "YYYYMMDDhhmmss");
     }
     return store::SamRow{protocol::TerminalNumber{terminal}, protocol::SamNumber{number},
                          protocol::OperatorId{operator_id},

@@ -48,7 +48,7 @@ struct SamRow {
     protocol::SamNumber number;
     OperatorId operator_id;
     DateTime from;                  ///< bound to the operator from here
-    std::optional<DateTime> until;  ///< to here; nothing: still
+    std::optional<DateTime> until;  ///< to here, or to the next binding's `from`
 };
 
 // ---- Cards and debits of this city's issue ----

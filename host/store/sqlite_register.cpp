@@ -26,10 +26,11 @@ void SqliteStore::put_device(const DeviceRow& row) {
 void SqliteStore::put_sam(const SamRow& row) {
     using Stamp = std::array<std::uint8_t, 7>;
     session_.run(
-        "INSERT INTO sams VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE "
-        "SET number = ?2, operator_id = ?3, bound_from = ?4, bound_until = ?5",
-        row.terminal.value(), row.number.value(), row.operator_id.value(), row.from.bcd(),
-        row.until ? std::optional<Stamp>{row.until->bcd()} : std::nullopt);
+        "INSERT INTO sam_bindings VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE "
+        "SET bound_until = ?3, number = ?4, operator_id = ?5",
+        row.terminal.value(), row.from.bcd(),
+        row.until ? std::optional<Stamp>{row.until->bcd()} : std::nullopt, row.number.value(),
+        row.operator_id.value());
 }
 std::vector<OperatorRow> SqliteStore::operators() {
     std::vector<OperatorRow> out;
@@ -47,14 +48,17 @@ std::optional<DeviceRow> SqliteStore::device(const DeviceId& id) {
     const auto at = columns(*row, "devices");
     return DeviceRow{id, at.id<OperatorId>(0), at.array<64>(1)};
 }
-std::optional<SamRow> SqliteStore::sam(const TerminalNumber& terminal) {
+std::optional<SamRow> SqliteStore::sam(const TerminalNumber& terminal, const DateTime& when) {
     const auto* row = session_.first(
-        "SELECT number, operator_id, bound_from, bound_until FROM sams WHERE terminal = ?1",
-        terminal.value());
+        "SELECT number, operator_id, bound_from, bound_until FROM sam_bindings "
+        "WHERE terminal = ?1 AND bound_from <= ?2 ORDER BY bound_from DESC LIMIT 1",
+        terminal.value(), when.bcd());
     if (row == nullptr) return std::nullopt;
-    const auto at = columns(*row, "sams");
-    return SamRow{terminal, at.id<protocol::SamNumber>(0), at.id<OperatorId>(1), at.date_time(2),
-                  at.optional_date_time(3)};
+    const auto at = columns(*row, "sam_bindings");
+    SamRow out{terminal, at.id<protocol::SamNumber>(0), at.id<OperatorId>(1), at.date_time(2),
+               at.optional_date_time(3)};
+    if (out.until && *out.until <= when) return std::nullopt;
+    return out;
 }
 
 bool SqliteStore::insert_card(const CardRow& row) {

@@ -130,6 +130,18 @@ constexpr platform::sqlite::Migration sqlite_loads_by_card{R"sql(
 CREATE INDEX loads_by_card ON loads (substr(request, 21, 10));
 )sql"};
 
-constexpr std::array sqlite_migrations{sqlite_first_schema, sqlite_loads_by_card};
+// A SAM keeps every operator it was bound to: records arrive late.
+constexpr platform::sqlite::Migration sqlite_sam_history{R"sql(
+CREATE TABLE sam_bindings (
+    terminal BLOB NOT NULL, bound_from BLOB NOT NULL, bound_until BLOB, number BLOB NOT NULL,
+    operator_id BLOB NOT NULL REFERENCES operators,
+    PRIMARY KEY (terminal, bound_from)
+) STRICT, WITHOUT ROWID;
+INSERT INTO sam_bindings SELECT terminal, bound_from, bound_until, number, operator_id FROM sams;
+DROP TABLE sams;
+)sql"};
+
+constexpr std::array sqlite_migrations{sqlite_first_schema, sqlite_loads_by_card,
+                                       sqlite_sam_history};
 
 }  // namespace host::store

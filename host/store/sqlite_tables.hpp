@@ -28,7 +28,8 @@ public:
     void put_sam(const SamRow& row) override;
     [[nodiscard]] std::vector<OperatorRow> operators() override;
     [[nodiscard]] std::optional<DeviceRow> device(const DeviceId& id) override;
-    [[nodiscard]] std::optional<SamRow> sam(const TerminalNumber& terminal) override;
+    [[nodiscard]] std::optional<SamRow> sam(const TerminalNumber& terminal,
+                                            const DateTime& when) override;
 
     // Cards
     bool insert_card(const CardRow& row) override;

@@ -33,10 +33,14 @@ public:
     // Register
     virtual void put_operator(const OperatorRow& row) = 0;
     virtual void put_device(const DeviceRow& row) = 0;
+    /// One binding. The same terminal and `from` again corrects it; a later `from` ends it, and it
+    /// still stands for its own time.
     virtual void put_sam(const SamRow& row) = 0;
     [[nodiscard]] virtual std::vector<OperatorRow> operators() = 0;
     [[nodiscard]] virtual std::optional<DeviceRow> device(const DeviceId& id) = 0;
-    [[nodiscard]] virtual std::optional<SamRow> sam(const TerminalNumber& terminal) = 0;
+    /// The binding at that time.
+    [[nodiscard]] virtual std::optional<SamRow> sam(const TerminalNumber& terminal,
+                                                    const DateTime& when) = 0;
 
     // Cards
     /// False when the card is there already: its state is not touched.

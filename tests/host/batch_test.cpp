@@ -309,6 +309,12 @@ TEST_CASE("register: lines of another mark, city or shape are refused, and nothi
           R"({"role":"terminal","mark":"rehearsal","city":"3100","organisation":"1"})"}) {
         check_refused(import(line), 422, "line_malformed");
     }
+    // Read as "always", a wrong `from` would overwrite a binding (docs/host.md, 4).
+    check_refused(
+        import(R"({"kind":"sam","mark":"rehearsal","city":"3100","terminal":"000000000001",)"
+               R"("number":"00000000000000000001","operator":"0000000000003101",)"
+               R"("from":"20260105"})"),
+        422, "line_malformed");
     CHECK(import(card).body.find("\"cards\":1") != std::string::npos);
     CHECK(import(card).body.find("\"unchanged\":1") != std::string::npos);
 }

@@ -83,9 +83,57 @@ TEST_CASE("clearing: a SAM that moved is bound to each operator in its own time"
             {scene.gate.terminal, {}, scene.second.owner, at(11), std::nullopt});
         return host::store::End::commit;
     });
-    CHECK(scene.town.clear(scene.second, {scene.card.debit(scene.gate.terminal, 1, 100, at(10, 59)),
-                                          scene.card.debit(scene.gate.terminal, 2, 100, at(11))}) ==
+    const BatchRecord before = scene.card.debit(scene.gate.terminal, 1, 100, at(10, 59, 59));
+    const BatchRecord after = scene.card.debit(scene.gate.terminal, 2, 100, at(11));
+    CHECK(scene.town.clear(scene.second, {before, after}) ==
           Names{"operator_not_bound", "accepted+counter_gap"});
+    // The first operator's records come late: the SAM was its own at their time, and no longer.
+    CHECK(scene.town.clear(scene.gate, {before, after}) == Names{"accepted", "operator_not_bound"});
+    CHECK(scene.town.balance(payable_1) == 100);
+    CHECK(scene.town.balance(payable_2) == 100);
+}
+
+TEST_CASE("clearing: a binding that has ended binds nobody, corrected it does again") {
+    Scene scene;
+    const auto bind = [&](std::optional<DateTime> until) {
+        (void)scene.town.store->transact([&] {
+            scene.town.store->put_sam({scene.gate.terminal, {}, scene.gate.owner, {}, until});
+            return host::store::End::commit;
+        });
+    };
+    bind(at(11));
+    const BatchRecord record = scene.card.debit(scene.gate.terminal, 1, 100, at(11));
+    CHECK(scene.town.clear(scene.gate, {record}) == Names{"operator_not_bound"});
+    bind(std::nullopt);
+    CHECK(scene.town.clear(scene.gate, {record}) == Names{"accepted"});
+}
+
+TEST_CASE("clearing: a SAM registered late: refused, shown to a person, accepted when sent again") {
+    Scene scene;
+    const TestDevice fresh{7, operator_id(3101), scene.town.city.code};
+    const BatchRecord first = scene.card.debit(fresh.terminal, 1, 100, at(10));
+    const BatchRecord second = scene.card.debit(fresh.terminal, 2, 150, at(10, 1));
+    CHECK(scene.town.clear(scene.gate, {first, second}) ==
+          Names{"operator_not_bound", "operator_not_bound"});
+    const auto report = scene.town.admin(platform::HttpMethod::get, "/v1/admin/report");
+    CHECK(report.body.find("\"kind\":\"operator_not_bound\"") != std::string::npos);
+    CHECK(report.body.find("SAM 000000000007: 2 records, 250 fen, first at 0") !=
+          std::string::npos);
+    scene.town.register_device(fresh);
+    CHECK(scene.town.clear(scene.gate, {first, second}) == Names{"accepted", "accepted"});
+    CHECK(scene.town.balance(payable_1) == 250);
+}
+
+TEST_CASE("clearing: what no acquirer can look into is shown to a person") {
+    Scene scene;
+    BatchRecord foreign = scene.card.debit(scene.gate.terminal, 1, 100, at(10));
+    foreign.issuer = issuer_id(4400);
+    BatchRecord load = scene.card.debit(scene.gate.terminal, 2, 100, at(10, 1));
+    load.type = protocol::TransactionType::load;
+    CHECK(scene.town.clear(scene.gate, {foreign, load}) == Names{"issuer_unknown", "malformed"});
+    const auto report = scene.town.admin(platform::HttpMethod::get, "/v1/admin/report");
+    CHECK(report.body.find("\"kind\":\"issuer_unknown\"") != std::string::npos);
+    CHECK(report.body.find("\"kind\":\"malformed\"") != std::string::npos);
 }
 
 TEST_CASE("clearing: the same SAM number for another debit is id_reused and goes to dispute once") {
