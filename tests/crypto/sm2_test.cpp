@@ -358,6 +358,29 @@ TEST_CASE(
     CHECK(outcome(sm2::decrypt(*key, out, back)) == "coordinate_out_of_range");
 }
 
+TEST_CASE(
+    "sm2: a key stream of zeros is drawn again, and refused when received (GB/T 32918.4-2016, 6.1 "
+    "A5, 7.1 B4)") {
+    for (const Vector& v : read_vectors("sm2/edge_key_stream.vec")) {
+        INFO(v.place(), " ", v.text("Why"));
+        const auto key = private_key(v.bytes("D"));
+        const auto in = v.bytes("In");
+        std::vector<std::uint8_t> out(in.size() + sm2::ciphertext_overhead);
+        ScriptedRandom k{v.bytes("K")};
+        CHECK(outcome(sm2::encrypt(key.public_key(), in, k, out)) == "ok");
+        CHECK(k.used_up());
+        CHECK(to_hex(out) == v.text("Out"));
+
+        std::vector<std::uint8_t> back(in.size(), 0xEE);
+        CHECK(outcome(sm2::decrypt(key, v.bytes("Out"), back)) == "ok");
+        CHECK(back == in);
+        const auto zero = v.bytes("Zero");  // under the first k: C2 is the plaintext, C3 is right
+        CHECK(to_hex(Bytes{zero}.last(in.size())) == to_hex(in));
+        CHECK(outcome(sm2::decrypt(key, zero, back)) == "ciphertext_mismatch");
+        CHECK(back == std::vector<std::uint8_t>(in.size(), 0));
+    }
+}
+
 TEST_CASE("sm2: every refusal has a name of its own") {
     std::vector<std::string> names;
     for (int i = 0; i <= static_cast<int>(sm2::Refusal::random_unusable); ++i) {

@@ -4,6 +4,7 @@
 Plain affine arithmetic on Python integers, straight from GB/T 32918-2016; shares nothing with our C++.
 Usage: python3 make_edge_cases.py
 """
+import hashlib
 import pathlib
 
 P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
@@ -240,6 +241,26 @@ def sign_cases():
         yield case('k around bit %d' % bit, D, 5, [(1 << bit) + (33 << bit)])
 
 
+def encrypt(d, k, message):
+    """The key stream, and C1 | C3 | C2. GB/T 32918.4-2016, 6.1; SM3 is OpenSSL's."""
+    def sm3(*parts):
+        return hashlib.new('sm3', b''.join(parts)).digest()
+
+    c1, shared = ([v.to_bytes(32, 'big') for v in mul(m, G)] for m in (k, k * d % N))
+    stream = sm3(*shared, (1).to_bytes(4, 'big'))[:len(message)]
+    c2 = bytes(a ^ b for a, b in zip(message, stream))
+    return stream, b'\x04' + b''.join(c1) + sm3(shared[0], message, shared[1]) + c2
+
+
+def key_stream_cases():
+    d, message, first, second = 1, b'M', 351, 2  # 351 is the least k with one byte of zeros
+    stream, zero = encrypt(d, first, message)
+    assert stream == b'\0' and all(encrypt(d, k, message)[0] != b'\0' for k in range(1, first))
+    yield [('Why', 'k = 351 gives a key stream of zeros, k = 2 does not'), ('D', '%064X' % d),
+           ('K', '%064X %064X' % (first, second)), ('In', message.hex().upper()),
+           ('Out', encrypt(d, second, message)[1].hex().upper()), ('Zero', zero.hex().upper())]
+
+
 def write(name, title, cases):
     lines = ['# ' + title,
              '# Made by make_edge_cases.py: affine arithmetic on integers after GB/T 32918-2016.']
@@ -253,3 +274,5 @@ write('edge_verify.vec', 'SM2 verification of a given digest. GB/T 32918.2-2016,
 write('edge_public_key.vec', 'SM2 public keys. GB/T 32918.1-2016, 6.2.', public_key_cases())
 write('edge_private_key.vec', 'SM2 private keys. GB/T 32918.1-2016, 6.1.', private_key_cases())
 write('edge_sign.vec', 'SM2 signatures of a given digest with given k. GB/T 32918.2-2016, 6.1.', sign_cases())
+write('edge_key_stream.vec', 'SM2 encryption where the key stream is zero. GB/T 32918.4-2016, 6.1 A5, 7.1 B4.',
+      key_stream_cases())
