@@ -106,18 +106,23 @@ std::expected<IssuerKeyIndex, KeyTableRefusal> IssuerKeyTable::add(
     if (size() == table_capacity) return std::unexpected{KeyTableRefusal::table_full};
 
     const IssuerKeyIndex index{static_cast<std::uint16_t>(size())};
-    if (keys_.size() == keys_.capacity()) grow();
+    const auto position = place - by_name_.begin();
+    if (keys_.size() == keys_.capacity()) grow();  // nothing after this allocates
     prepare(keys_.emplace_back(), name.suite, master);
     wipe_stack();
-    by_name_.insert(place, index);
+    by_name_.insert(by_name_.begin() + position, index);
     names_.push_back(name);
     return index;
 }
 
-/// The vector's own growth would leave the old copy of every key on the heap.
+/// Room for more in all three, so that no list can be left behind the others. The vector's own
+/// growth would leave the old copy of every key on the heap.
 void IssuerKeyTable::grow() {
+    const std::size_t room = std::max<std::size_t>(16, 2 * keys_.size());
+    names_.reserve(room);
+    by_name_.reserve(room);
     std::vector<ExpandedIssuerKey> larger;
-    larger.reserve(std::max<std::size_t>(16, 2 * keys_.size()));
+    larger.reserve(room);
     larger.assign(keys_.begin(), keys_.end());
     wipe();
     keys_ = std::move(larger);

@@ -63,7 +63,8 @@ public:
     IssuerKeyTable& operator=(IssuerKeyTable&& other) noexcept;
 
     /// Expands and keeps `master` (16 bytes; for 3DES the two halves of a two-key triple-DES key,
-    /// parity bits ignored). The caller still owns, and wipes, its own copy.
+    /// parity bits ignored). The caller still owns, and wipes, its own copy. std::bad_alloc leaves
+    /// the table as it was.
     [[nodiscard]] std::expected<IssuerKeyIndex, KeyTableRefusal> add(
         const IssuerKeyName& name, std::span<const std::uint8_t, 16> master);
 

@@ -13,9 +13,10 @@
 namespace {
 
 std::atomic<std::size_t> allocations{0};
+std::atomic<std::size_t> failing{0};  ///< the number of the allocation that fails; none for 0
 
 void* allocate(std::size_t size, std::size_t alignment) {
-    ++allocations;
+    if (++allocations == failing) throw std::bad_alloc{};
     const std::size_t whole = (size + alignment - 1) / alignment * alignment;
     if (void* block = std::aligned_alloc(alignment, std::max(whole, alignment))) return block;
     throw std::bad_alloc{};
@@ -55,6 +56,30 @@ std::size_t allocations_of(const IssuerKeyTable& table, std::span<const TacRecor
     const std::size_t before = allocations;
     REQUIRE(verify_tacs(table, records, genuine, options));
     return allocations - before;
+}
+
+/// Calls `work` with its first allocation failing, then its second and so on, and `check` after
+/// each failure; ends when no allocation failed. Answers the number of failures that came out.
+template <class Work, class Check>
+std::size_t with_each_allocation_failing(const Work& work, const Check& check) {
+    std::size_t thrown = 0;
+    for (std::size_t which = 1;; ++which) {
+        const std::size_t target = allocations + which;
+        failing = target;
+        bool failed = false;
+        try {
+            work();
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        failing = 0;
+        if (failed) {
+            ++thrown;
+            check();
+        } else if (allocations < target) {
+            return thrown;
+        }
+    }
 }
 
 /// A table with that key in both suites: 0 SM4, 1 3DES.
@@ -124,5 +149,36 @@ TEST_CASE("verify: no byte of the stack follows the key afterwards, in any form"
                       };
                   }) == 0);
         }
+    }
+}
+
+TEST_CASE("IssuerKeyTable: a key whose memory ran out is not in the table, and moves no other") {
+    const auto master_of = [](std::size_t i) {
+        std::array<std::uint8_t, 16> master{};
+        master[0] = static_cast<std::uint8_t>(i + 1);
+        return master;
+    };
+    const auto name_of = [](std::size_t i) {
+        return IssuerKeyName{.version = protocol::KeyVersion{static_cast<std::uint8_t>(i)},
+                             .suite = Suite::triple_des};
+    };
+    IssuerKeyTable table;
+    std::size_t thrown = 0;
+    for (std::size_t i = 0; i < 40; ++i) {
+        bool added = false;
+        thrown += with_each_allocation_failing(
+            [&] {
+                if (!added) added = table.add(name_of(i), master_of(i)).has_value();
+            },
+            [&] { CHECK(table.size() == i); });
+        REQUIRE(added);
+        REQUIRE(table.size() == i + 1);
+    }
+    CHECK(thrown >= 3);
+    for (std::size_t i = 0; i < 40; ++i) {
+        const auto index = table.find(name_of(i));
+        REQUIRE(index);
+        CHECK(table.name(*index) == name_of(i));
+        CHECK(std::ranges::equal(table.expanded(*index).master, master_of(i)));
     }
 }
