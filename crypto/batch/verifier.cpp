@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <limits>
+#include <list>
 #include <memory>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -99,7 +102,6 @@ public:
     ~Worker() {
         wipe({scratch_.get(), scratch_size});
         wipe_object(macs_);
-        wipe_stack();  // kernels spill round keys there
     }
 
     /// Records `begin` to `end`; true unless one of them names a key that is not in the table.
@@ -278,8 +280,7 @@ private:
 /// writers.
 constexpr std::size_t share = 32768;
 
-bool run_shares(const Task& task, std::atomic<std::size_t>& next) {
-    Worker worker{task};
+bool run_shares(Worker& worker, const Task& task, std::atomic<std::size_t>& next) {
     while (true) {
         const std::size_t begin = next.fetch_add(share, std::memory_order_relaxed);
         if (begin >= task.count) break;
@@ -289,21 +290,35 @@ bool run_shares(const Task& task, std::atomic<std::size_t>& next) {
     return true;
 }
 
+struct Helper {
+    explicit Helper(const Task& task) : worker{task} {}
+    Worker worker;
+    std::jthread thread;  // ends before its worker
+};
+
+/// Everything is allocated before any thread starts: std::bad_alloc leaves from here, with no
+/// outcome set, or not at all.
 bool run_threads(const Task& task, unsigned threads) {
     std::atomic<std::size_t> next{0};
     std::atomic<bool> complete{true};
-    const auto work = [&] {
-        if (!run_shares(task, next)) complete = false;
+    const auto work = [&](Worker& worker) {
+        if (!run_shares(worker, task, next)) complete = false;
+        wipe_stack();  // kernels spill round keys there
     };
     {
-        std::vector<std::jthread> others;
         const std::size_t useful = std::min<std::size_t>(threads, (task.count + share - 1) / share);
+        Worker own{task};
+        std::list<Helper> helpers;
+        for (std::size_t i = 1; i < useful; ++i) helpers.emplace_back(task);
         try {
-            for (std::size_t i = 1; i < useful; ++i) others.emplace_back(work);
+            for (Helper& helper : helpers)
+                helper.thread = std::jthread{work, std::ref(helper.worker)};
         } catch (const std::system_error&) {
             // No more threads to be had: those we have do all the work.
+        } catch (const std::bad_alloc&) {
+            // The same.
         }
-        work();
+        work(own);
     }
     return complete;
 }

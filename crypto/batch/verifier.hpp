@@ -82,8 +82,9 @@ enum class BatchRefusal : std::uint8_t {  // In the order they are checked.
 /// Sets bit i of `genuine` exactly when the MAC of record i is right, and clears it otherwise; bits
 /// past the last record are clear. Keys, versions and suites may be mixed in any order: the engine
 /// groups them. After a refusal every outcome is clear: nothing is ever genuine by default. Memory:
-/// three allocations per thread and call, none per record. Every copy of key material is wiped
-/// before returning.
+/// three allocations per thread and call, none per record, and all before the first record is
+/// read: std::bad_alloc leaves every outcome clear. Every copy of key material is wiped before
+/// returning.
 [[nodiscard]] std::expected<void, BatchRefusal> verify_tacs(const IssuerKeyTable& keys,
                                                             std::span<const TacRecord> records,
                                                             std::span<std::uint64_t> genuine,

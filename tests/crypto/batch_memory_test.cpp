@@ -109,6 +109,26 @@ TEST_CASE("verify_tacs: three allocations at most on one thread, whatever the nu
     CHECK(allocations_of(issuers.table, all, {.threads = 2}) == two);
 }
 
+TEST_CASE("verify_tacs: memory that runs out leaves no outcome set and stops no program") {
+    std::mt19937_64 random{20250503};
+    const tests::Issuers issuers = tests::mixed_issuers(3, random);
+    const auto records = tests::random_tac_records(140'000, issuers, random);
+    std::vector<Mac> macs(records.size());
+    REQUIRE(compute_tacs(issuers.table, records, macs));
+    std::vector<std::uint64_t> genuine(outcome_words(records.size()));
+    for (const unsigned threads : {1U, 3U}) {
+        CAPTURE(threads);
+        const auto thrown = with_each_allocation_failing(
+            [&] {
+                std::ranges::fill(genuine, ~std::uint64_t{0});
+                static_cast<void>(
+                    verify_tacs(issuers.table, records, genuine, {.threads = threads}));
+            },
+            [&] { CHECK(std::ranges::count(genuine, 0U) == std::ssize(genuine)); });
+        CHECK(thrown >= 3 * threads);
+    }
+}
+
 TEST_CASE("the stack's test finds a key that was left there") {
     const auto leaking = [](const std::array<std::uint8_t, 16>& master) {
         return [master] { tests::spill(master); };
