@@ -114,8 +114,20 @@ private:
     std::map<std::pair<ClearingOutcome, protocol::TerminalNumber>, Refused> refused_;
 };
 
-// What this operator's gates may ask the card about. docs/online_messages.md, GET /v1/unresolved.
-void track_unresolved(Store& store, const std::vector<Submitted>& records) {
+// What this operator's gates may ask the card about (docs/online_messages.md, GET /v1/unresolved).
+// Our own cards' entries: those that are still held. clearing/issuer.cpp removes them.
+void share_own(Store& store, const City& city, const std::vector<Submitted>& records) {
+    for (const Submitted& submitted : records) {
+        const BatchRecord& record = submitted.record;
+        if (record.kind != RecordKind::unresolved) continue;
+        const auto held = store.held({city.code, record.terminal, record.terminal_sequence});
+        if (held && held->entry.state == clearing::ClaimState::held && held->record == record) {
+            store.put_unresolved(submitted.operator_id, record);
+        }
+    }
+}
+// Guests' entries: until their issuer has decided (exchange/exchange.cpp).
+void share_foreign(Store& store, const std::vector<Submitted>& records) {
     for (const Submitted& submitted : records) {
         if (submitted.record.kind == RecordKind::unresolved) {
             store.put_unresolved(submitted.operator_id, submitted.record);
@@ -174,12 +186,12 @@ store::End apply(Store& store, const City& city, const protocol::DateTime& now,
     if (!current || current->state != store::BatchState::stored) return store::End::abandon;
     sorted.refuse_unbound(store);
     sorted.raise_refused(store);
-    track_unresolved(store, sorted.own());
-    track_unresolved(store, sorted.foreign());
+    share_foreign(store, sorted.foreign());
     const auto pending = static_cast<std::uint32_t>(sorted.foreign().size());
     // First: a later record of this batch may amend the result of an earlier one.
     store.put_results(batch.id, sorted.results());
     auto booked = clearing::decide_all(store, {city, now, batch.business_date}, sorted.own());
+    share_own(store, city, sorted.own());
     auto results = store.results(batch.id);
     if (results.size() != sorted.results().size()) return store::End::abandon;
     for (std::size_t i = 0; i < booked.outcomes.size(); ++i) {

@@ -129,6 +129,7 @@ void Work::amend(const store::RecordPlace& place, ClearingOutcome outcome) {
 void Work::change_held(const HeldRow& held, ClaimState state, Movement movement,
                        std::uint32_t index) {
     move(movement, held.entry.amount, held.card, std::nullopt, index);
+    store_.remove_unresolved(held.record);  // the card has nothing more to say about it
     const ClearingOutcome outcome =
         state == ClaimState::voided ? ClearingOutcome::not_debited : ClearingOutcome::dispute;
     store_.put_claim(
@@ -226,6 +227,7 @@ void Work::decide_one(const Submitted& submitted) {
                 move(Movement::dispute_to_card, entry->entry.amount, record_in.card, std::nullopt,
                      submitted.place.index);
             }
+            store_.remove_unresolved(entry->record);
             store_.remove_held(key);
         }
     }

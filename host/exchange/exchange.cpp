@@ -128,6 +128,14 @@ void claim_foreign(Store& store, const City& city, CityCode peer,
                      {city.code, place.batch.value(), place.index}});
 }
 
+// What the issuer has decided, no gate need ask the card about: the entry itself, and every earlier
+// one of a card that has proven a later debit.
+void unshare_decided(Store& store, const protocol::BatchRecord& record, ClearingOutcome outcome) {
+    const bool entry = record.kind == protocol::RecordKind::unresolved;
+    if (entry && outcome != ClearingOutcome::unresolved) store.remove_unresolved(record);
+    if (outcome == ClearingOutcome::accepted) store.remove_unresolved_up_to(record);
+}
+
 std::expected<Applied, Refused> outcomes_of(Store& store, const City& city,
                                             const store::OutboxRow& row,
                                             const OutcomesView& answer) {
@@ -147,9 +155,10 @@ std::expected<Applied, Refused> outcomes_of(Store& store, const City& city,
         const RecordOutcome outcome = answer.outcome(i);
         results->second[place.index] = outcome;
         ++out.answered[place.batch];
+        const auto forwarded = sent->record(i);
+        unshare_decided(store, forwarded.record, outcome.outcome);
         if (outcome.outcome != ClearingOutcome::accepted) continue;
         ++out.accepted;
-        const auto forwarded = sent->record(i);
         claim_foreign(store, city, row.peer, forwarded.record, place, outcome);
         if (forwarded.record.amount == protocol::Money{}) continue;
         const ledger::Account payable{ledger::Purpose::payable,

@@ -186,5 +186,14 @@ void SqliteStore::remove_unresolved(const protocol::BatchRecord& record) {
     session_.run("DELETE FROM unresolved WHERE issuer = ?1 AND terminal = ?2 AND sequence = ?3",
                  record.issuer.value(), record.terminal.value(), record.terminal_sequence.value());
 }
+void SqliteStore::remove_unresolved_up_to(const protocol::BatchRecord& record) {
+    const auto counter = record.counter.value();
+    const std::array<std::uint8_t, 2> bytes{static_cast<std::uint8_t>(counter >> 8),
+                                            static_cast<std::uint8_t>(counter)};
+    session_.run(
+        "DELETE FROM unresolved WHERE issuer = ?1 AND substr(record, 13, 10) = ?2 "
+        "AND substr(record, 23, 2) <= ?3",
+        record.issuer.value(), record.card.value(), bytes);
+}
 
 }  // namespace host::store

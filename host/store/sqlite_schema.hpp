@@ -141,7 +141,12 @@ INSERT INTO sam_bindings SELECT terminal, bound_from, bound_until, number, opera
 DROP TABLE sams;
 )sql"};
 
+// The card is bytes 12 to 21 of a record, its counter the next two (protocol/batch.hpp).
+constexpr platform::sqlite::Migration sqlite_unresolved_by_card{R"sql(
+CREATE INDEX unresolved_by_card ON unresolved (substr(record, 13, 10));
+)sql"};
+
 constexpr std::array sqlite_migrations{sqlite_first_schema, sqlite_loads_by_card,
-                                       sqlite_sam_history};
+                                       sqlite_sam_history, sqlite_unresolved_by_card};
 
 }  // namespace host::store

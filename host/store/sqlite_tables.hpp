@@ -50,6 +50,7 @@ public:
     void put_unresolved(const OperatorId& operator_id,
                         const protocol::BatchRecord& record) override;
     void remove_unresolved(const protocol::BatchRecord& record) override;
+    void remove_unresolved_up_to(const protocol::BatchRecord& record) override;
 
     // Batches
     [[nodiscard]] BatchId insert_batch(const BatchRow& row, protocol::Bytes file) override;

@@ -63,6 +63,8 @@ public:
     virtual void put_unresolved(const OperatorId& operator_id,
                                 const protocol::BatchRecord& record) = 0;
     virtual void remove_unresolved(const protocol::BatchRecord& record) = 0;
+    /// Every entry of the card of `record` up to its counter.
+    virtual void remove_unresolved_up_to(const protocol::BatchRecord& record) = 0;
 
     // Batches
     [[nodiscard]] virtual BatchId insert_batch(const BatchRow& row, protocol::Bytes file) = 0;

@@ -260,6 +260,7 @@ TEST_CASE("unresolved: a later counter makes it a dispute, the late proof pays i
         scene.town.clear(scene.second, {scene.card.debit(scene.second.terminal, 1, 100, at(11))}) ==
         Names{"accepted+counter_gap"});
     CHECK(scene.town.outcomes(scene.gate, 1) == Names{"dispute"});
+    CHECK(scene.town.get(scene.gate, "/v1/unresolved").body == "[]");
     CHECK(scene.town.balance(dispute) == 200);
     CHECK(scene.town.balance(stored) == 700);
     CHECK(scene.town.clear(scene.gate, {scene.card.prove(entry)}) == Names{"accepted"});
@@ -300,6 +301,32 @@ TEST_CASE("unresolved: two with one counter: the card showed that the first neve
         CHECK(scene.town.balance(dispute) == 150);
         CHECK(scene.town.balance(stored) == 750);
     }
+}
+
+TEST_CASE("unresolved: gates are asked about entries that are held, and about no others") {
+    Scene scene;
+    const auto shared = [&] { return scene.town.get(scene.gate, "/v1/unresolved").body != "[]"; };
+    BatchRecord entry = scene.card.torn(scene.gate.terminal, 1, 200, at(10), false);
+    CHECK(scene.town.clear(scene.gate, {entry}) == Names{"unresolved"});
+    CHECK(shared());
+    BatchRecord forged = entry;  // proves nothing, and so takes nothing away
+    forged.kind = RecordKind::proven;
+    CHECK(scene.town.clear(scene.gate, {forged}) == Names{"tac_wrong"});
+    CHECK(shared());
+    // Its counter turns out to be another debit's: void.
+    CHECK(scene.town.clear(scene.second, {scene.card.debit(scene.second.terminal, 1, 100, at(11))})
+              .size() == 1);
+    CHECK(scene.town.outcomes(scene.gate, 1) == Names{"not_debited"});
+    CHECK_FALSE(shared());
+    CHECK(scene.town.clear(scene.gate, {entry}) == Names{"duplicate"});  // sent once more
+    CHECK_FALSE(shared());
+    // Entry and proof in one batch; an entry that is not held.
+    const BatchRecord quick = scene.card.torn(scene.gate.terminal, 2, 200, at(12), true);
+    BatchRecord absurd = scene.card.torn(scene.gate.terminal, 3, 200, at(13), false);
+    absurd.amount = Money::from_fen(100'001);
+    CHECK(scene.town.clear(scene.gate, {quick, scene.card.prove(quick), absurd}).at(1) ==
+          "accepted");
+    CHECK_FALSE(shared());
 }
 
 TEST_CASE("unresolved: an absurd amount is not held") {

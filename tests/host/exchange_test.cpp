@@ -189,3 +189,46 @@ TEST_CASE("exchange: an unresolved entry of a guest is proven through its issuer
     CHECK(scene.b.get(scene.gate, "/v1/unresolved").body == "[]");
     scene.check_paid(200);
 }
+
+TEST_CASE("exchange: a guest's entry is shared with gates until its issuer has decided it") {
+    Scene scene;
+    const auto shared = [&] { return scene.b.get(scene.gate, "/v1/unresolved").body != "[]"; };
+    const TestDevice home_gate{3, operator_id(3101), scene.a.city.code};
+    scene.a.register_device(home_gate);
+    const BatchRecord entry = scene.card.torn(scene.gate.terminal, 1, 200, at(10), false);
+    const BatchRecord home = scene.card.debit(home_gate.terminal, 1, 100, at(11));
+    CHECK(scene.a.clear(home_gate, {home}) == Names{"accepted"});
+    (void)scene.b.clear(scene.gate, {entry});
+    CHECK(shared());  // A has not been asked yet
+    exchange_all(scene.a, scene.b);
+    CHECK(scene.b.outcomes(scene.gate, 1) == Names{"not_debited"});
+    CHECK_FALSE(shared());
+}
+
+TEST_CASE("exchange: a guest's later debit takes its earlier entries from the gates' list") {
+    Scene scene;
+    const auto shared = [&] { return scene.b.get(scene.gate, "/v1/unresolved").body != "[]"; };
+    TestCard friend_card = scene.a.new_card(2);
+    scene.a.load(friend_card, scene.kiosk, 1000);
+    (void)scene.b.clear(scene.gate, {scene.card.torn(scene.gate.terminal, 1, 200, at(10), true)});
+    (void)scene.b.clear(scene.gate, {friend_card.debit(scene.gate.terminal, 2, 100, at(11))});
+    exchange_all(scene.a, scene.b);
+    CHECK(shared());  // another card's debit says nothing about it
+    (void)scene.b.clear(scene.gate, {scene.card.debit(scene.gate.terminal, 3, 100, at(12))});
+    exchange_all(scene.a, scene.b);
+    CHECK_FALSE(shared());
+    CHECK(scene.a.balance("dispute:city/3100") == 200);
+}
+
+TEST_CASE("exchange: a debit from another city decides an entry of our own gate") {
+    Scene scene;
+    const TestDevice home_gate{3, operator_id(3101), scene.a.city.code};
+    scene.a.register_device(home_gate);
+    const BatchRecord entry = scene.card.torn(home_gate.terminal, 1, 200, at(10), true);
+    CHECK(scene.a.clear(home_gate, {entry}) == Names{"unresolved"});
+    CHECK(scene.a.get(home_gate, "/v1/unresolved").body != "[]");
+    (void)scene.b.clear(scene.gate, {scene.card.debit(scene.gate.terminal, 1, 100, at(11))});
+    exchange_all(scene.a, scene.b);
+    CHECK(scene.a.outcomes(home_gate, 1) == Names{"dispute"});
+    CHECK(scene.a.get(home_gate, "/v1/unresolved").body == "[]");
+}
