@@ -88,6 +88,21 @@ std::vector<ledger::Posting> settlement_postings(Store& store, const City& city,
     return out;
 }
 
+// A day that ended before this city began: nothing can have been booked on it. Signed once, so that
+// the same statement gets the same answer.
+DayResult<void> state_nothing(Store& store, const City& city, const Keys& keys, const Date& date) {
+    if (statement_of(store, date, city.code)) return {};
+    const auto statement = make_statement(store, city, keys, date);
+    if (!statement) return refuse(DayRefusal::key_failed, "SM2 signature");
+    store.put_statement(date, {city.code, *statement});
+    return {};
+}
+
+bool before_first_day(Store& store, const Date& date) {
+    const auto days = store.all_days();
+    return !days.empty() && date < days.front().date;
+}
+
 DayResult<store::DayRow> find_day(Store& store, const Date& date) {
     const auto row = store.day(date);
     if (!row) return refuse(DayRefusal::day_unknown, "this city never opened that day");
@@ -166,8 +181,8 @@ DayResult<DayState> try_verify(Store& store, const City& city, const Keys& keys,
     });
 }
 
-DayResult<StatementAnswer> receive_statement(Store& store, const City& city, CityCode from,
-                                             protocol::Bytes statement) {
+DayResult<StatementAnswer> receive_statement(Store& store, const City& city, const Keys& keys,
+                                             CityCode from, protocol::Bytes statement) {
     const auto view = protocol::StatementView::parse(statement);
     if (!view) return refuse(DayRefusal::statement_refused, protocol::name(view.error()));
     if (const auto why = statement_defect(city, from, *view)) {
@@ -175,12 +190,19 @@ DayResult<StatementAnswer> receive_statement(Store& store, const City& city, Cit
     }
     const Date date = view->header().business_date;
     return in_transaction<StatementAnswer>(store, [&]() -> DayResult<StatementAnswer> {
-        ONECARD_TRY(row, find_day(store, date));
-        if (row.state == DayState::open || row.state == DayState::closing) {
-            return refuse(DayRefusal::day_not_closed, name(row.state));
+        const bool before = before_first_day(store, date);
+        DayState state = DayState::verified;
+        if (before) {
+            ONECARD_CHECK(state_nothing(store, city, keys, date));
+        } else {
+            ONECARD_TRY(row, find_day(store, date));
+            state = row.state;
+        }
+        if (state == DayState::open || state == DayState::closing) {
+            return refuse(DayRefusal::day_not_closed, name(state));
         }
         // Once netted, the statements that were netted are the evidence: they stay.
-        if (row.state == DayState::verified) {
+        if (state == DayState::verified) {
             store.put_statement(date, {from, {statement.begin(), statement.end()}});
         }
         const auto ours = statement_of(store, date, city.code);

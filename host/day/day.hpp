@@ -45,12 +45,15 @@ using DayResult = std::expected<T, Refused>;
 [[nodiscard]] DayResult<DayState> try_verify(store::Store& store, const City& city,
                                              const Keys& keys, const Date& date);
 
-/// A statement from another city (or its answer to ours) is checked and kept. Answers our own.
+/// A statement from another city (or its answer to ours) is checked and kept. Answers our own: for
+/// a day before our first one an empty one, signed now, so that an older neighbour's first days
+/// net.
 struct StatementAnswer {
     bool agree = false;  ///< what each says about the other matches
     store::FileBytes ours;
 };
 [[nodiscard]] DayResult<StatementAnswer> receive_statement(store::Store& store, const City& city,
+                                                           const Keys& keys,
                                                            protocol::CityCode from,
                                                            protocol::Bytes statement);
 

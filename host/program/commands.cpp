@@ -66,7 +66,9 @@ public:
         }
         for (const PeerAddress& peer : identity_.config.peers) {
             const auto channel = channel_to(identity_, peer);
-            while (exchange_one(*open_.host, peer.city, *channel) == MailResult::done) {
+            while (true) {
+                const auto result = exchange_one(*open_.host, peer.city, *channel);
+                if (!result || !asks_next(*result)) break;
                 while (open_.host->work()) {
                 }
             }

@@ -113,7 +113,9 @@ private:
             const auto answer = channel.call(next->request);
             lock.lock();
             if (stopping_) return;
-            if (host_.on_peer_answer(*next, answer) == MailResult::done) {
+            const MailResult result = host_.on_peer_answer(*next, answer);
+            if (result == MailResult::skipped) continue;
+            if (result == MailResult::done) {
                 pause = identity_.config.retry_min;
                 ++news_;
                 changed_.notify_all();

@@ -149,6 +149,8 @@ std::optional<Mail> Host::next_mail(CityCode peer) {
             out->request.body.assign(row->body.begin(), row->body.end());
         } else {
             out = statement_mail(peer);
+            // The round is over: the next one, with what was refused in it.
+            if (!out && refused_in_round_.erase(peer) != 0) out = statement_mail(peer);
         }
         return store::End::commit;
     });
@@ -160,10 +162,13 @@ std::optional<Mail> Host::next_mail(CityCode peer) {
     return out;
 }
 
-// Inside a transaction: our statement of the oldest verified day that this peer has not agreed to.
+// Inside a transaction: our statement of the oldest verified day that this peer has not agreed to,
+// and has not refused in this round.
 std::optional<Mail> Host::statement_mail(CityCode peer) {
+    const auto refused = refused_in_round_.find(peer);
     for (const store::DayRow& row : store_.unsettled_days()) {
         if (row.state != DayState::verified && row.state != DayState::netted) continue;
+        if (refused != refused_in_round_.end() && row.date <= refused->second) continue;
         if (store_.setting(statement_setting(row.date, peer))) continue;
         const auto ours = day::statement_of(store_, row.date, city_.code);
         if (!ours) continue;
@@ -174,6 +179,20 @@ std::optional<Mail> Host::statement_mail(CityCode peer) {
         return mail;
     }
     return std::nullopt;
+}
+
+// The peer refused the day, or we its answer: the days after it have their turn. After the last one
+// the round is over, and the next begins with the oldest day again.
+MailResult Host::wait_for_round(const Mail& mail, MailResult at_end) {
+    refused_in_round_[mail.peer] = mail.date;
+    bool more = false;
+    const auto done = store_.transact([&] {
+        more = statement_mail(mail.peer).has_value();
+        return store::End::commit;
+    });
+    if (done && more) return MailResult::skipped;
+    refused_in_round_.erase(mail.peer);
+    return at_end;
 }
 
 MailResult Host::on_peer_answer(const Mail& mail,
@@ -187,11 +206,12 @@ MailResult Host::on_peer_answer(const Mail& mail,
     if (answer->status >= 500) return MailResult::later;
     if (answer->status != 200) {
         const bool not_ready = mail.kind == Mail::Kind::statement && answer->status == 409;
-        if (not_ready) return MailResult::later;
+        if (not_ready) return wait_for_round(mail, MailResult::later);
         platform::log_error("peer_refused", {{"peer", hex(mail.peer)},
                                              {"status", answer->status},
                                              {"answer", answer->body.substr(0, 200)}});
-        return MailResult::refused;
+        return mail.kind == Mail::Kind::statement ? wait_for_round(mail, MailResult::refused)
+                                                  : MailResult::refused;
     }
     return mail.kind == Mail::Kind::records ? apply_records(mail, *answer)
                                             : apply_statement(mail, *answer);
@@ -212,15 +232,15 @@ MailResult Host::apply_records(const Mail& mail, const Response& answer) {
 // The answer is one byte (1: agreed) and the peer's own statement.
 MailResult Host::apply_statement(const Mail& mail, const Response& answer) {
     const auto bytes = answer.body_bytes();
-    if (bytes.empty()) return MailResult::refused;
-    const auto theirs = day::receive_statement(store_, city_, mail.peer, bytes.subspan(1));
+    if (bytes.empty()) return wait_for_round(mail, MailResult::refused);
+    const auto theirs = day::receive_statement(store_, city_, keys_, mail.peer, bytes.subspan(1));
     if (!theirs && theirs.error().why == day::DayRefusal::store_failed) return MailResult::later;
     if (!theirs || !theirs->agree || bytes[0] != 1) {
         platform::log_error("statement_disagrees",
                             {{"peer", hex(mail.peer)},
                              {"date", day::platform_date(mail.date)},
                              {"why", theirs ? "sums_differ" : day::name(theirs.error().why)}});
-        return MailResult::refused;
+        return wait_for_round(mail, MailResult::refused);
     }
     const auto done = store_.transact([&] {
         store_.put_setting(statement_setting(mail.date, mail.peer), "yes");

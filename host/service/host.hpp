@@ -7,6 +7,7 @@
 // H3. The process may end between any two steps: the next Host on the store goes on.
 //
 // Calls must not overlap: whoever has threads holds a lock around them.
+#include <map>
 #include <memory>
 
 #include "host/day/day.hpp"
@@ -39,9 +40,13 @@ struct Mail {
 /// What became of a mail.
 enum class MailResult : std::uint8_t {
     done,     ///< applied; ask for the next
+    skipped,  ///< this day must wait, but another of the round need not: ask for the next now
     later,    ///< no answer, or the peer is not ready: wait, then ask again
     refused,  ///< the peer or we refused it by name: a person must look, then ask again
 };
+[[nodiscard]] constexpr bool asks_next(MailResult result) {
+    return result == MailResult::done || result == MailResult::skipped;
+}
 
 class Host {
 public:
@@ -62,7 +67,8 @@ public:
     /// failed (logged): ask again.
     bool close_when_due(const protocol::Time& cut_off);
 
-    /// The next message for this peer, if there is one. The same until it is answered.
+    /// The next message for this peer, if there is one. The same until it is answered. Statements
+    /// go in rounds, oldest day first: a day that this peer refuses waits for the next round.
     [[nodiscard]] std::optional<Mail> next_mail(protocol::CityCode peer);
     MailResult on_peer_answer(
         const Mail& mail,
@@ -93,6 +99,7 @@ private:
     [[nodiscard]] bool work_on_days();
     [[nodiscard]] std::vector<store::DayRow> unsettled_days();
     [[nodiscard]] std::optional<Mail> statement_mail(protocol::CityCode peer);
+    [[nodiscard]] MailResult wait_for_round(const Mail& mail, MailResult at_end);
     MailResult apply_records(const Mail& mail, const Response& answer);
     MailResult apply_statement(const Mail& mail, const Response& answer);
     [[nodiscard]] protocol::DateTime now() const { return clock_.now(); }
@@ -101,6 +108,7 @@ private:
     store::Store& store_;
     const Keys& keys_;
     const platform::Clock& clock_;
+    std::map<protocol::CityCode, protocol::Date> refused_in_round_;  ///< the newest, by peer
 };
 
 /// Sends one mail through `channel` and applies the answer. Nothing when there was no mail.

@@ -275,11 +275,11 @@ platform::HttpResponse Host::peer_records(const Request& request) {
 
 platform::HttpResponse Host::peer_statement(const Request& request) {
     const auto from = city_of(request.identity);
-    const auto answer = day::receive_statement(store_, city_, *from, request.body_bytes());
+    const auto answer = day::receive_statement(store_, city_, keys_, *from, request.body_bytes());
     if (!answer) {
         using enum day::DayRefusal;
         const auto why = answer.error().why;
-        const unsigned status = why == store_failed                           ? 503
+        const unsigned status = why == store_failed || why == key_failed      ? 503
                                 : why == day_not_closed || why == day_unknown ? 409
                                                                               : 422;
         const char* const word = why == day_unknown ? "day_not_closed" : day::name(why);

@@ -22,8 +22,15 @@ std::string state_of(Town& town, const std::string& date = "20260105") {
 boost::json::value day_of(Town& town, const std::string& date = "20260105") {
     return boost::json::parse(town.admin(HttpMethod::get, "/v1/admin/day?date=" + date).body);
 }
-unsigned close(Town& town) {
-    return town.admin(HttpMethod::post, "/v1/admin/day/close?date=20260105").status;
+unsigned close(Town& town, const std::string& date = "20260105") {
+    return town.admin(HttpMethod::post, "/v1/admin/day/close?date=" + date).status;
+}
+std::string day_text(unsigned day) {
+    return host::day::platform_date(*protocol::Date::make(2026, 1, day));
+}
+void move_to(Town& town, unsigned day) {
+    town.clock.set(platform::unix_ms_of(
+        {*protocol::Date::make(2026, 1, day), *protocol::Time::make(12, 0, 0)}));
 }
 unsigned settle(Town& town) {
     return town.admin(HttpMethod::post, "/v1/admin/day/settle?date=20260105").status;
@@ -334,6 +341,104 @@ TEST_CASE("statement: cities that disagree do not net") {
     CHECK(host::day::try_net(*scene.a.store, scene.a.city, today).error().why ==
           DayRefusal::statements_differ);
     CHECK(settle(scene.a) == 409);
+}
+
+TEST_CASE("statement: a day that disagrees does not hold up the days after it") {
+    Scene scene;
+    exchange_all(scene.a, scene.b);
+    (void)scene.a.store->transact([&] {
+        scene.a.store->add_peer_count(today, scene.b.city.code, true, 1);
+        return host::store::End::commit;
+    });
+    CHECK(close(scene.a) == 200);
+    CHECK(close(scene.b) == 200);
+    scene.a.work();
+    scene.b.work();
+    scene.a_day_of_rides();
+    for (Town* town : {&scene.a, &scene.b}) move_to(*town, 6);
+    exchange_all(scene.a, scene.b);
+    CHECK(close(scene.a, "20260106") == 200);
+    CHECK(close(scene.b, "20260106") == 200);
+    exchange_all(scene.a, scene.b);
+    for (Town* town : {&scene.a, &scene.b}) {
+        CHECK(state_of(*town) == "verified");
+        CHECK(state_of(*town, "20260106") == "netted");
+    }
+    CHECK(position(scene.a, "city/3200", "20260106") == 700 - 200);
+    // The disagreeing day is offered again, alone in its round: a caller waits between rounds.
+    Wire wire{scene.a, scene.b};
+    for (int round = 0; round < 3; ++round) {
+        const auto mail = scene.a.host->next_mail(scene.b.city.code);
+        REQUIRE(mail);
+        CHECK(mail->date == today);
+        CHECK(scene.a.host->on_peer_answer(*mail, wire.call(mail->request)) ==
+              host::MailResult::refused);
+    }
+}
+
+TEST_CASE("statement: a round goes over every day once, then begins with the oldest again") {
+    Scene scene;
+    for (unsigned day = 5; day <= 7; ++day) {
+        move_to(scene.a, day);
+        CHECK(close(scene.a, day_text(day)) == 200);
+        scene.a.work();
+    }
+    Wire wire{scene.a, scene.b};  // B has closed none of them
+    for (int round = 0; round < 2; ++round) {
+        for (unsigned day = 5; day <= 7; ++day) {
+            const auto mail = scene.a.host->next_mail(scene.b.city.code);
+            REQUIRE(mail);
+            CHECK(mail->date == *protocol::Date::make(2026, 1, day));
+            CHECK(scene.a.host->on_peer_answer(*mail, wire.call(mail->request)) ==
+                  (day < 7 ? host::MailResult::skipped : host::MailResult::later));
+        }
+    }
+}
+
+TEST_CASE("statement: a day before the other city's first one nets, if neither books anything") {
+    Scene scene;
+    move_to(scene.b, 6);
+    scene.b.reopen();  // a new store: founded a day after A
+    scene.b.register_device(scene.gate_b);
+    REQUIRE(state_of(scene.b, "20260106") == "open");
+    CHECK(close(scene.a) == 200);
+    scene.a.work();
+    const auto mail = scene.a.host->next_mail(scene.b.city.code);
+    REQUIRE(mail);
+    Wire wire{scene.a, scene.b};
+    const auto answer = wire.call(mail->request);
+    REQUIRE(answer->status == 200);
+    CHECK(answer->body[0] == 1);
+    CHECK(wire.call(mail->request)->body == answer->body);  // signed once
+    CHECK(scene.a.host->on_peer_answer(*mail, answer) == host::MailResult::done);
+    scene.a.work();
+    CHECK(state_of(scene.a) == "netted");
+    CHECK(scene.b.admin(HttpMethod::get, "/v1/admin/day?date=20260105").status == 404);
+    move_to(scene.a, 6);
+    scene.ride(scene.b, scene.gate_b, scene.of_a, 700);
+    exchange_all(scene.a, scene.b);
+    CHECK(close(scene.a, "20260106") == 200);
+    CHECK(close(scene.b, "20260106") == 200);
+    exchange_all(scene.a, scene.b);
+    CHECK(state_of(scene.a, "20260106") == "netted");
+    CHECK(state_of(scene.b, "20260106") == "netted");
+    CHECK(position(scene.a, "city/3200", "20260106") == 700);
+}
+
+TEST_CASE("statement: a debt on a day before the other city's first one is a disagreement") {
+    Scene scene;
+    move_to(scene.b, 6);
+    scene.b.reopen();
+    (void)scene.a.store->transact([&] {
+        scene.a.store->add_peer_count(today, scene.b.city.code, true, 1);
+        return host::store::End::commit;
+    });
+    CHECK(close(scene.a) == 200);
+    scene.a.work();
+    Wire wire{scene.a, scene.b};
+    CHECK(host::exchange_one(*scene.a.host, scene.b.city.code, wire) == host::MailResult::refused);
+    scene.a.work();
+    CHECK(state_of(scene.a) == "verified");
 }
 
 TEST_CASE("day: the report's conservation holds card by card") {

@@ -207,7 +207,7 @@ bool Day::send_mail(City& from) {
         if (*result == host::MailResult::refused) throw Violation{"a city refuses a message"};
         note(fmt::format("mail {:04X} to {:04X}: {}", from.plan.code.value(), to.plan.code.value(),
                          static_cast<unsigned>(*result)));
-        sent = sent || *result == host::MailResult::done;
+        sent = sent || host::asks_next(*result);
     }
     return sent;
 }

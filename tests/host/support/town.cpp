@@ -372,7 +372,7 @@ void exchange_all(Town& a, Town& b) {
         b.work();
         const auto one = host::exchange_one(*a.host, b.city.code, there);
         const auto two = host::exchange_one(*b.host, a.city.code, back);
-        moved = one == host::MailResult::done || two == host::MailResult::done;
+        moved = (one && host::asks_next(*one)) || (two && host::asks_next(*two));
     }
     a.work();
     b.work();
