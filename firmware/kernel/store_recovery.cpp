@@ -80,7 +80,8 @@ Outcome<Store::PageSet> Store::link_log(const Opening& newest) {
             wanted = opening->predecessor;
         }
     }
-    for (std::uint16_t left = 0; left < pages; ++left) {
+    for (unsigned page_number = 0; page_number < pages; ++page_number) {
+        const auto left = static_cast<std::uint16_t>(page_number);
         if (!has_page(in_log_, left) || has_page(linked, left)) continue;
         const auto opening = read_opening(left);
         if (opening && opening->sequence < wanted) return fail(StatusWord::memory_failure);
