@@ -246,8 +246,10 @@ void next_block(States<sets>& state, const Group<sets>& group, std::size_t index
     std::uint8_t tails[sets * lanes][block_size];
     const std::uint8_t* blocks[sets * lanes];
     for (unsigned i = 0; i < sets * lanes; ++i) {
-        blocks[i] = group.messages[i] + index * block_size;
-        if (index * block_size + block_size <= group.sizes[i]) continue;
+        if (index * block_size + block_size <= group.sizes[i]) {
+            blocks[i] = group.messages[i] + index * block_size;
+            continue;
+        }
         make_tail(group.messages[i], group.sizes[i], index, tails[i]);
         blocks[i] = tails[i];
     }
