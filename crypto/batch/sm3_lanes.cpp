@@ -1,7 +1,6 @@
 #include "crypto/batch/sm3_lanes.hpp"
 
 #include <algorithm>
-#include <cassert>
 
 #include "crypto/batch/kernels.hpp"
 
@@ -22,16 +21,16 @@ void digest_some(const std::uint8_t* const* messages, const std::size_t* sizes,
         return;
     }
 #endif
-    assert(form == Sm3Form::portable);
     static_cast<void>(form);
     for (std::size_t i = 0; i < digests.size(); ++i) digests[i] = sm3({messages[i], sizes[i]});
 }
 
 }  // namespace
 
-void sm3_each(std::span<const std::span<const std::uint8_t>> messages, std::span<Sm3Digest> digests,
-              Sm3Form form) {
-    assert(messages.size() == digests.size());
+std::expected<void, Sm3Refusal> sm3_each(std::span<const std::span<const std::uint8_t>> messages,
+                                         std::span<Sm3Digest> digests, Sm3Form form) {
+    if (messages.size() != digests.size()) return std::unexpected{Sm3Refusal::wrong_size};
+    if (!is_available(form)) return std::unexpected{Sm3Refusal::form_unavailable};
     const std::uint8_t* starts[most_at_once];
     std::size_t sizes[most_at_once];
     for (std::size_t done = 0; done < messages.size(); done += most_at_once) {
@@ -42,11 +41,18 @@ void sm3_each(std::span<const std::span<const std::uint8_t>> messages, std::span
         }
         digest_some(starts, sizes, digests.subspan(done, count), form);
     }
+    return {};
 }
 
-void sm3_records(std::span<const std::uint8_t> records, std::size_t record_size,
-                 std::span<Sm3Digest> digests, Sm3Form form) {
-    assert(records.size() == record_size * digests.size());
+std::expected<void, Sm3Refusal> sm3_records(std::span<const std::uint8_t> records,
+                                            std::size_t record_size, std::span<Sm3Digest> digests,
+                                            Sm3Form form) {
+    // Divided, not multiplied: a product could overflow into the right size.
+    const bool fits = record_size == 0 ? records.empty()
+                                       : records.size() % record_size == 0 &&
+                                             records.size() / record_size == digests.size();
+    if (!fits) return std::unexpected{Sm3Refusal::wrong_size};
+    if (!is_available(form)) return std::unexpected{Sm3Refusal::form_unavailable};
     const std::uint8_t* starts[most_at_once];
     std::size_t sizes[most_at_once];
     std::ranges::fill(sizes, record_size);
@@ -57,6 +63,7 @@ void sm3_records(std::span<const std::uint8_t> records, std::size_t record_size,
         }
         digest_some(starts, sizes, digests.subspan(done, count), form);
     }
+    return {};
 }
 
 }  // namespace crypto::batch

@@ -30,7 +30,7 @@ void check_messages(const std::vector<Message>& messages) {
     for (const Sm3Form form : forms_here()) {
         CAPTURE(name(form));
         std::vector<Sm3Digest> digests(messages.size());
-        sm3_each(spans, digests, form);
+        REQUIRE(sm3_each(spans, digests, form));
         for (std::size_t i = 0; i < messages.size(); ++i) {
             CAPTURE(messages[i].size());
             REQUIRE(digests[i] == crypto::sm3(messages[i]));
@@ -51,7 +51,7 @@ TEST_CASE("sm3_each: the examples of GB/T 32905-2016, annex A, side by side") {
     messages.assign(kept.begin(), kept.end());
     for (const Sm3Form form : forms_here()) {
         std::vector<Sm3Digest> digests(messages.size());
-        sm3_each(messages, digests, form);
+        REQUIRE(sm3_each(messages, digests, form));
         for (std::size_t i = 0; i < digests.size(); ++i) {
             CHECK(tests::to_hex(digests[i]) == expected[i]);
         }
@@ -85,11 +85,31 @@ TEST_CASE("sm3_records: every record size and count is what each record alone gi
                 CAPTURE(count);
                 CAPTURE(name(form));
                 std::vector<Sm3Digest> digests(count);
-                sm3_records(records, size, digests, form);
+                REQUIRE(sm3_records(records, size, digests, form));
                 for (std::size_t i = 0; i < count; ++i) {
                     REQUIRE(digests[i] == crypto::sm3({records.data() + i * size, size}));
                 }
             }
         }
     }
+}
+
+TEST_CASE("sm3_each, sm3_records: a wrong number of digests or a form not here is refused") {
+    const std::array<std::uint8_t, 128> bytes{};
+    const std::vector<std::span<const std::uint8_t>> messages(2, bytes);
+    std::vector<crypto::Sm3Digest> digests(3);
+    const std::vector<crypto::Sm3Digest> untouched(3);
+    const std::span all{digests};
+    constexpr auto wrong_size = std::unexpected{Sm3Refusal::wrong_size};
+    constexpr auto form_unavailable = std::unexpected{Sm3Refusal::form_unavailable};
+    CHECK((sm3_each(messages, all.first(1)) == wrong_size));
+    CHECK((sm3_each(messages, all) == wrong_size));
+    CHECK((sm3_records(bytes, 64, all.first(1)) == wrong_size));
+    CHECK((sm3_records(bytes, 64, all) == wrong_size));
+    CHECK((sm3_records(bytes, 63, all.first(2)) == wrong_size));
+    CHECK((sm3_records(bytes, 0, all.first(2)) == wrong_size));
+    constexpr auto unknown = static_cast<Sm3Form>(99);  // as unavailable as a missing one
+    CHECK((sm3_each(messages, all.first(2), unknown) == form_unavailable));
+    CHECK((sm3_records(bytes, 64, all.first(2), unknown) == form_unavailable));
+    CHECK(digests == untouched);
 }
