@@ -27,10 +27,25 @@ constexpr std::array texts{
               "The key store asks for more derivation work than this program accepts."},
     ErrorText{KeyError::damaged, "damaged",
               "Bytes of the key store have changed on disk: restore it from its backup."},
+    ErrorText{
+        KeyError::custodian_unknown, "custodian_unknown",
+        "No custodian of this name opens this key store: `onecard-keys custodians` shows who do."},
+    ErrorText{KeyError::custodian_repeated, "custodian_repeated",
+              "The same custodian was given twice: another one must come."},
     ErrorText{KeyError::wrong_passphrase, "wrong_passphrase",
               "The passphrase does not open this key store, or someone altered the store."},
+    ErrorText{KeyError::quorum_missing, "quorum_missing",
+              "More custodians are needed to open this key store: give a --custodian for each."},
+    ErrorText{KeyError::signature_wrong, "signature_wrong",
+              "The key store is not signed by its own audit key: restore it from its backup."},
     ErrorText{KeyError::malformed, "malformed",
               "The key store's content breaks its format: restore it from its backup."},
+    ErrorText{
+        KeyError::quorum_wrong, "quorum_wrong",
+        "A store has 1 to 16 custodians, whose names are of a-z 0-9 . - _, and its quorum is not "
+        "above their number."},
+    ErrorText{KeyError::passphrase_repeated, "passphrase_repeated",
+              "Two custodians chose the same passphrase: one person would be two."},
     ErrorText{KeyError::weak_passphrase, "weak_passphrase",
               "The passphrase is too short: a production store asks for 12 characters or more."},
     ErrorText{KeyError::weak_derivation, "weak_derivation",
@@ -41,12 +56,18 @@ constexpr std::array texts{
               "There is not enough memory to derive the key: free some, then repeat."},
     ErrorText{KeyError::store_full, "store_full",
               "The key store is full: start another one for further keys."},
+    ErrorText{KeyError::command_missing, "command_missing",
+              "A key store is changed inside one command, which its log names."},
+    ErrorText{KeyError::command_malformed, "command_malformed",
+              "A command's log line holds printable text of at most 256 KiB."},
     ErrorText{KeyError::key_unknown, "key_unknown", "The key store holds no such key."},
     ErrorText{
         KeyError::key_exists, "key_exists",
         "The key store holds a key of this name and version: give the new one a new version."},
     ErrorText{KeyError::key_size_wrong, "key_size_wrong",
               "The secret's size does not fit its algorithm."},
+    ErrorText{KeyError::key_value_wrong, "key_value_wrong",
+              "The secret is no private key of its curve: generate another one."},
     ErrorText{KeyError::key_label_wrong, "key_label_wrong",
               "A key's label is 1 to 64 printable ASCII characters."},
     ErrorText{KeyError::key_state_forbids, "key_state_forbids",
@@ -67,6 +88,64 @@ static_assert(texts.size() == static_cast<std::size_t>(KeyError::not_revealable)
               "every KeyError has its text");
 
 }  // namespace
+
+const char* name(KeyUse use) {
+    switch (use) {
+        case KeyUse::purchase: return "purchase";
+        case KeyUse::load: return "load";
+        case KeyUse::transaction_certificate: return "transaction_certificate";
+        case KeyUse::unload: return "unload";
+        case KeyUse::overdraft: return "overdraft";
+        case KeyUse::application_lock: return "application_lock";
+        case KeyUse::application_unlock: return "application_unlock";
+        case KeyUse::application_maintenance: return "application_maintenance";
+        case KeyUse::card_maintenance: return "card_maintenance";
+        case KeyUse::pin_unblock: return "pin_unblock";
+        case KeyUse::pin_reload: return "pin_reload";
+        case KeyUse::external_authentication: return "external_authentication";
+        case KeyUse::internal_authentication: return "internal_authentication";
+        case KeyUse::sam_transport: return "sam_transport";
+        case KeyUse::batch_signature: return "batch_signature";
+        case KeyUse::list_signature: return "list_signature";
+        case KeyUse::day_signature: return "day_signature";
+        case KeyUse::key_wrapping: return "key_wrapping";
+        case KeyUse::tls_identity: return "tls_identity";
+        case KeyUse::certificate_authority: return "certificate_authority";
+        case KeyUse::card_transport: return "card_transport";
+        case KeyUse::audit_signature: return "audit_signature";
+        case KeyUse::token_pin: return "token_pin";
+        case KeyUse::card_certificate_authority: return "card_certificate_authority";
+    }
+    return "unknown";
+}
+
+const char* name(KeyAlgorithm algorithm) {
+    switch (algorithm) {
+        case KeyAlgorithm::triple_des: return "3des";
+        case KeyAlgorithm::sm4: return "sm4";
+        case KeyAlgorithm::aes: return "aes";
+        case KeyAlgorithm::sm2_private: return "sm2";
+        case KeyAlgorithm::hmac_sm3: return "hmac_sm3";
+        case KeyAlgorithm::p256_private: return "p256";
+    }
+    return "unknown";
+}
+
+const char* name(KeyState state) {
+    switch (state) {
+        case KeyState::planned: return "planned";
+        case KeyState::active: return "active";
+        case KeyState::verify_only: return "verify_only";
+        case KeyState::retired: return "retired";
+        case KeyState::destroyed: return "destroyed";
+    }
+    return "unknown";
+}
+
+std::string text(const KeyName& key) {
+    return key.label + " " + name(key.use) + " " + name(key.algorithm) + " v" +
+           std::to_string(key.version.value());
+}
 
 const char* name(KeyError error) {
     const ErrorText* const text = find_text(error);

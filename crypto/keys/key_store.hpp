@@ -1,13 +1,16 @@
 #pragma once
 // What a program may do with keys, wherever they are kept: in a sealed file (sealed_file.hpp), or
-// later in any PKCS#11 module. Callers name keys, never paths. docs/key_store.md.
+// in a PKCS#11 token beside one. Callers name keys, never paths. Every change belongs to a command,
+// and the command is logged in the same commit. docs/key_store.md, docs/audit.md.
 #include <array>
 #include <expected>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crypto/core/random.hpp"
+#include "crypto/keys/audit_log.hpp"
 #include "crypto/purse/keys.hpp"
 
 namespace crypto::keys {
@@ -32,11 +35,16 @@ enum class KeyUse : std::uint8_t {
     list_signature = 16,   ///< signs hot lists
     day_signature = 17,    ///< signs the audit roots of a business day
     key_wrapping = 18,
-    tls_identity = 19,           ///< a unit's own key of mutual TLS
-    certificate_authority = 20,  ///< signs X.509 certificates
-    card_transport = 21,         ///< opens a blank card's personalisation
+    tls_identity = 19,                ///< a unit's own key of mutual TLS
+    certificate_authority = 20,       ///< signs X.509 certificates
+    card_transport = 21,              ///< opens a blank card's personalisation
+    audit_signature = 22,             ///< signs a store's own log; made with the store
+    token_pin = 23,                   ///< opens the PKCS#11 token that belongs to a store
+    card_certificate_authority = 24,  ///< signs the certificates inside cards and SAMs
 };
-constexpr KeyUse key_use_last = KeyUse::card_transport;  ///< a store refuses numbers above it
+constexpr KeyUse key_use_last =
+    KeyUse::card_certificate_authority;  ///< a store refuses numbers above it
+[[nodiscard]] const char* name(KeyUse use);
 
 /// How the secret is read. The numbers are in the file.
 enum class KeyAlgorithm : std::uint8_t {
@@ -48,6 +56,7 @@ enum class KeyAlgorithm : std::uint8_t {
     p256_private = 6,  ///< 32: d, big-endian
 };
 constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::p256_private;
+[[nodiscard]] const char* name(KeyAlgorithm algorithm);
 
 /// The numbers are in the file.
 enum class KeyState : std::uint8_t {
@@ -57,6 +66,7 @@ enum class KeyState : std::uint8_t {
     retired = 4,      ///< no longer used; the secret is kept until it is destroyed
     destroyed = 5,    ///< the secret is gone; the line stays
 };
+[[nodiscard]] const char* name(KeyState state);
 
 constexpr std::size_t label_size_max = 64;
 
@@ -69,6 +79,8 @@ struct KeyName {
     protocol::KeyVersion version{1};
     friend auto operator<=>(const KeyName&, const KeyName&) = default;
 };
+/// "city/3100 load sm4 v1".
+[[nodiscard]] std::string text(const KeyName& key);
 struct KeyDescription {
     KeyName name;
     KeyState state = KeyState::active;
@@ -78,25 +90,34 @@ struct KeyDescription {
 using KeyId = protocol::Strong<std::uint32_t, struct KeyIdName>;
 
 enum class KeyError : std::uint8_t {
-    file_unreadable,    ///< missing, no permission, not a plain file, too large
-    file_unwritable,    ///< disk full, no permission: the old file stands
-    file_exists,        ///< creating would overwrite a store
-    changed_elsewhere,  ///< another process changed the file since we read it: open it again
-    truncated,          ///< fewer bytes than the header promises
-    wrong_magic,        ///< not a key store
-    unknown_version,    ///< a store of a later program
-    limits_exceeded,    ///< derivation cost outside what this program accepts
-    damaged,            ///< the file's digest does not match its content
-    wrong_passphrase,   ///< or content altered by someone who also renewed the digest
-    malformed,          ///< a field without meaning, bytes too many, entries that break the format
-    weak_passphrase,    ///< empty, or for production shorter than passphrase_size_min
-    weak_derivation,    ///< for production below production_memory_kib_min
+    file_unreadable,     ///< missing, no permission, not a plain file, too large
+    file_unwritable,     ///< disk full, no permission: the old file stands
+    file_exists,         ///< creating would overwrite a store
+    changed_elsewhere,   ///< another process changed the file since we read it: open it again
+    truncated,           ///< fewer bytes than the header promises
+    wrong_magic,         ///< not a key store
+    unknown_version,     ///< a store of a later program
+    limits_exceeded,     ///< derivation cost outside what this program accepts
+    damaged,             ///< the file's digest does not match its content
+    custodian_unknown,   ///< nobody of this name opens this store
+    custodian_repeated,  ///< the same custodian twice
+    wrong_passphrase,    ///< or content altered by someone who also renewed the digest
+    quorum_missing,      ///< fewer custodians than the store asks for
+    signature_wrong,     ///< the state is not signed by the store's own key
+    malformed,           ///< a field without meaning, bytes too many, entries that break the format
+    quorum_wrong,  ///< not 1 <= quorum <= custodians <= 16, or a custodian's name is malformed
+    passphrase_repeated,  ///< two custodians chose the same passphrase
+    weak_passphrase,      ///< empty, or for production shorter than passphrase_size_min
+    weak_derivation,      ///< for production below production_memory_kib_min
     memory_not_lockable,  ///< mlock refused: raise RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=)
     memory_exhausted,     ///< no memory for the derivation
-    store_full,           ///< above 1 MiB or 65,535 keys
+    store_full,           ///< above 1 MiB or 65,535 keys, or a log above 14 MiB
+    command_missing,      ///< a change outside begin() and commit(), or a command inside another
+    command_malformed,    ///< its name, time or detail is not what a log line can hold
     key_unknown,          ///< no such key
     key_exists,           ///< the same name, destroyed ones included
     key_size_wrong,       ///< for its algorithm, or for the caller's buffer
+    key_value_wrong,      ///< no private key of its curve
     key_label_wrong,      ///< not 1..64 printable ASCII characters
     key_state_forbids,    ///< planned, retired or destroyed for what was asked; or a step backwards
     key_algorithm_wrong,  ///< the operation is not defined for this algorithm
@@ -110,8 +131,31 @@ template <class T>
 using KeyResult = std::expected<T, KeyError>;
 
 /// Three bytes that identify a key's value: the left of E(key, zero block); for sm2_private and
-/// hmac_sm3 of SM3("onecard key check" | secret).
+/// hmac_sm3 of SM3("onecard key check" | secret); for p256_private, whose secret may be out of
+/// reach, of SM3("onecard key check" | x | y).
 using CheckValue = std::array<std::uint8_t, 3>;
+
+/// Why a store is changed: one line of its log.
+struct Command {
+    std::string at;             ///< UTC, "2026-11-29T08:30:00Z"
+    std::string name;           ///< of the command: "found-city"
+    std::string detail = "{}";  ///< a JSON object with what it was asked; nothing secret
+};
+
+/// Who a store is, in public.
+struct StoreIdentity {
+    LogOwner id{};                                               ///< random
+    std::array<std::uint8_t, sm2::public_key_size> audit_key{};  ///< checks log and state
+    std::vector<std::string> custodians;
+    unsigned quorum = 1;                 ///< how many of them open it
+    std::vector<std::string> opened_by;  ///< those who did
+};
+
+/// Someone who will open a store. `passphrase` is secret.
+struct NewCustodian {
+    std::string name;
+    Bytes passphrase;
+};
 
 /// Reading may go on from several threads; changing is for one thread and no reader.
 class KeyStore {
@@ -120,26 +164,65 @@ public:
 
     /// True when every key in it is a throw-away: whatever is made from them must say so.
     [[nodiscard]] virtual bool rehearsal() const = 0;
+    [[nodiscard]] virtual StoreIdentity identity() const = 0;
     [[nodiscard]] virtual std::vector<KeyDescription> list() const = 0;
     [[nodiscard]] virtual KeyResult<KeyId> find(const KeyName& key) const = 0;
     [[nodiscard]] virtual KeyResult<KeyDescription> describe(KeyId key) const = 0;
     [[nodiscard]] virtual KeyResult<CheckValue> check_value(KeyId key) const = 0;
+    [[nodiscard]] virtual const std::vector<LogEntry>& log() const = 0;
+    [[nodiscard]] virtual LogHead log_head() const = 0;
 
     /// Diversifies a 16-byte triple_des or sm4 key by one factor or more, the issuer's first. The
     /// key is active or verify_only.
     [[nodiscard]] virtual KeyResult<purse::PurseKey> derive(
         KeyId parent, std::span<const purse::Factor> factors) const = 0;
-    /// The escape hatch: copies the secret out. `out` has the secret's size. A hardware store
-    /// refuses.
+    /// The escape hatch: copies the secret out. `out` has the secret's size. A token refuses.
     [[nodiscard]] virtual KeyResult<void> reveal(KeyId key, MutableBytes out) const = 0;
+    /// ECDSA over a SHA-256 digest (FIPS 186-4, 6.4): r | s, big-endian. An active p256_private.
+    [[nodiscard]] virtual KeyResult<std::array<std::uint8_t, 64>> sign_p256(
+        KeyId key, std::span<const std::uint8_t, 32> digest) const = 0;
+    /// x | y of a p256_private.
+    [[nodiscard]] virtual KeyResult<std::array<std::uint8_t, 64>> p256_public(KeyId key) const = 0;
+    /// SM2 by the store's audit key, id `default_id`: minutes, lists.
+    [[nodiscard]] virtual KeyResult<sm2::Signature> attest(Bytes message) const = 0;
 
-    /// Changes. Durable when the call returns; on refusal nothing has changed.
+    /// Changes: begin, any number of them, commit. Until then they are seen by this object only;
+    /// commit makes them and the command's log line durable as one, or changes nothing.
+    [[nodiscard]] virtual KeyResult<void> begin(Command command) = 0;
     [[nodiscard]] virtual KeyResult<KeyId> add(const KeyName& key, KeyState state,
                                                Bytes secret) = 0;
     [[nodiscard]] virtual KeyResult<KeyId> generate(const KeyName& key, KeyState state,
                                                     std::size_t size, Random& random) = 0;
     /// Forwards only, in the order of KeyState; to `destroyed` the secret is wiped.
     [[nodiscard]] virtual KeyResult<void> set_state(KeyId key, KeyState state) = 0;
+    /// Other custodians, other passphrases: everyone of the new list types one, and the sealing key
+    /// is a new one, so that nothing a former custodian knows opens what is written from now on.
+    [[nodiscard]] virtual KeyResult<void> set_custodians(
+        unsigned quorum, std::span<const NewCustodian> custodians) = 0;
+    [[nodiscard]] virtual KeyResult<void> commit() = 0;
+    /// Forgets what was begun; without effect when nothing was.
+    virtual void roll_back() = 0;
+};
+
+/// A change that is forgotten unless it is committed.
+class Change {
+public:
+    [[nodiscard]] static KeyResult<Change> begin(KeyStore& store, Command command) {
+        ONECARD_CHECK(store.begin(std::move(command)));
+        return Change{store};
+    }
+    Change(Change&& other) noexcept : store_{std::exchange(other.store_, nullptr)} {}
+    Change& operator=(Change&&) = delete;
+    ~Change() {
+        if (store_ != nullptr) store_->roll_back();
+    }
+    [[nodiscard]] KeyResult<void> commit() {
+        return std::exchange(store_, nullptr)->commit();  // a refused commit has rolled back
+    }
+
+private:
+    explicit Change(KeyStore& store) : store_{&store} {}
+    KeyStore* store_;
 };
 
 }  // namespace crypto::keys

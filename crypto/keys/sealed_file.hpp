@@ -1,8 +1,11 @@
 #pragma once
-// A key store in one file, sealed under a passphrase: Argon2id (RFC 9106) and AES-256-GCM (NIST SP
-// 800-38D). The layout and what it protects: docs/key_store.md. Secrets live only in locked memory
-// while it is open.
+// A key store in one file, sealed under the passphrases of its custodians: Argon2id (RFC 9106),
+// Shamir's shares, AES-256-GCM (NIST SP 800-38D). The layout and what it protects:
+// docs/key_store.md. Secrets live only in locked memory while it is open.
 #include <filesystem>
+#include <functional>
+#include <optional>
+#include <string_view>
 
 #include "crypto/keys/key_store.hpp"
 
@@ -23,17 +26,67 @@ constexpr std::uint32_t lanes_max = 16;
 
 enum class Purpose : std::uint8_t { production = 1, rehearsal = 2 };  // the numbers are in the file
 
+constexpr std::size_t custodian_name_size_max = 32;
 constexpr std::size_t passphrase_size_min = 12;                 ///< for production
 constexpr std::uint32_t production_memory_kib_min = 19 * 1024;  ///< for production
 
-/// Makes an empty store; refuses to overwrite. A production store asks for `passphrase_size_min`
-/// characters.
-[[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> create_sealed_file(
-    const std::filesystem::path& path, Bytes passphrase, Purpose purpose, Random& random,
-    DerivationCost cost = {});
+/// Where a store begins: whose it is and what opens it.
+struct StorePlan {
+    Purpose purpose = Purpose::production;
+    unsigned quorum = 1;  ///< how many custodians open it together
+    std::vector<NewCustodian> custodians;
+    DerivationCost cost;
+};
 
-/// Opens one. `random` gives the nonces of later changes and must outlive the store.
+/// Makes a store that holds its own audit key and nothing else; refuses to overwrite. Its log
+/// begins with `command`. `random` gives keys and nonces and must outlive the store.
+[[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> create_sealed_file(
+    const std::filesystem::path& path, const StorePlan& plan, Command command, Random& random);
+
+/// A store being opened: custodians come one after another, then it opens. Each passphrase is
+/// needed only while its custodian is presented.
+class StoreOpening {
+public:
+    /// Reads and checks the file; opens nothing.
+    [[nodiscard]] static KeyResult<StoreOpening> read(const std::filesystem::path& path);
+    StoreOpening(StoreOpening&&) noexcept;
+    StoreOpening& operator=(StoreOpening&&) noexcept;
+    ~StoreOpening();
+
+    /// In public: nobody has proved anything yet.
+    [[nodiscard]] StoreIdentity identity() const;
+    [[nodiscard]] bool rehearsal() const;
+    /// `custodian_unknown`, `custodian_repeated`, `wrong_passphrase`. An empty name stands for the
+    /// only custodian of a store that has one.
+    [[nodiscard]] KeyResult<void> present(std::string_view custodian, Bytes passphrase);
+    /// `quorum_missing` until enough have come. `random` gives the nonces of later changes and must
+    /// outlive the store.
+    [[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> open(Random& random) &&;
+
+private:
+    struct State;
+    explicit StoreOpening(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+/// Opens a store with one custodian's passphrase: one that a program opens alone.
 [[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> open_sealed_file(
     const std::filesystem::path& path, Bytes passphrase, Random& random);
+
+/// What can be said of a store's log without opening it.
+struct LogAudit {
+    StoreIdentity identity;
+    bool rehearsal = false;
+    std::uint64_t generation = 0;
+    std::uint64_t count = 0;            ///< entries that are whole
+    LogHead head{};                     ///< of those
+    std::optional<LogFinding> finding;  ///< the first entry that is not
+    bool truncated = false;     ///< the log ends before the number of entries that the header says
+    bool state_signed = false;  ///< everything in the file is what the store's key signed
+};
+/// Reads the file as far as its shape goes: a wrong digest is no obstacle, since it is what an
+/// audit is about. Refuses only what is no store.
+[[nodiscard]] KeyResult<LogAudit> audit_sealed_file(
+    const std::filesystem::path& path, const std::function<void(const LogEntry&)>& each = {});
 
 }  // namespace crypto::keys

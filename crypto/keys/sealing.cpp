@@ -3,12 +3,10 @@
 #include <argon2.h>
 #include <mbedtls/gcm.h>
 
-#include "crypto/core/sm3.hpp"
-
 namespace crypto::keys {
 namespace {
 
-class Gcm {  // AES-256-GCM, NIST SP 800-38D
+class Gcm {
 public:
     explicit Gcm(Bytes key) {
         mbedtls_gcm_init(&context_);
@@ -25,17 +23,13 @@ private:
     mbedtls_gcm_context context_;
 };
 
-void append(std::vector<std::uint8_t>& out, Bytes bytes) {
-    out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
 }  // namespace
 
-KeyResult<void> derive_sealing_key(const SealedHeader& header, Bytes passphrase, MutableBytes out) {
-    const DerivationCost& cost = header.cost;
-    const int result = argon2id_hash_raw(cost.passes, cost.memory_kib, cost.lanes,
-                                         passphrase.data(), passphrase.size(), header.salt.data(),
-                                         header.salt.size(), out.data(), out.size());
+KeyResult<void> derive_from_passphrase(const DerivationCost& cost, Bytes salt, Bytes passphrase,
+                                       MutableBytes out) {
+    const int result =
+        argon2id_hash_raw(cost.passes, cost.memory_kib, cost.lanes, passphrase.data(),
+                          passphrase.size(), salt.data(), salt.size(), out.data(), out.size());
     if (result == ARGON2_OK) return {};
     wipe(out);
     return std::unexpected{result == ARGON2_MEMORY_ALLOCATION_ERROR || result == ARGON2_THREAD_FAIL
@@ -43,33 +37,25 @@ KeyResult<void> derive_sealing_key(const SealedHeader& header, Bytes passphrase,
                                : KeyError::limits_exceeded};
 }
 
-std::vector<std::uint8_t> seal(const SealedHeader& header, Bytes key, Bytes plain) {
-    const auto header_bytes = header.bytes();
-    std::vector<std::uint8_t> sealed(plain.size());
-    std::array<std::uint8_t, tag_size> tag{};
+void seal_bytes(Bytes key, Bytes nonce, Bytes additional, Bytes plain, MutableBytes out) {
     Gcm gcm{key};
-    const int result =
-        mbedtls_gcm_crypt_and_tag(gcm.get(), MBEDTLS_GCM_ENCRYPT, plain.size(), header.nonce.data(),
-                                  header.nonce.size(), header_bytes.data(), header_bytes.size(),
-                                  plain.data(), sealed.data(), tag.size(), tag.data());
-    if (result != 0) __builtin_trap();
-    std::vector<std::uint8_t> file;
-    append(file, header_bytes);
-    append(file, sealed);
-    append(file, tag);
-    append(file, sm3(file));
-    return file;
+    const MutableBytes tag = out.subspan(plain.size(), tag_size);
+    const int result = mbedtls_gcm_crypt_and_tag(
+        gcm.get(), MBEDTLS_GCM_ENCRYPT, plain.size(), nonce.data(), nonce.size(), additional.data(),
+        additional.size(), plain.data(), out.data(), tag.size(), tag.data());
+    if (result != 0) __builtin_trap();  // sizes are ours: nothing else can fail
 }
 
-KeyResult<void> open(const SealedParts& parts, Bytes key, MutableBytes out) {
+bool open_bytes(Bytes key, Bytes nonce, Bytes additional, Bytes sealed, MutableBytes out) {
     Gcm gcm{key};
-    const int result = mbedtls_gcm_auth_decrypt(
-        gcm.get(), parts.sealed.size(), parts.header.nonce.data(), parts.header.nonce.size(),
-        parts.header_bytes.data(), parts.header_bytes.size(), parts.tag.data(), parts.tag.size(),
-        parts.sealed.data(), out.data());
-    if (result == 0) return {};
+    const Bytes body = sealed.first(sealed.size() - tag_size);
+    const Bytes tag = sealed.last(tag_size);
+    const int result = mbedtls_gcm_auth_decrypt(gcm.get(), body.size(), nonce.data(), nonce.size(),
+                                                additional.data(), additional.size(), tag.data(),
+                                                tag.size(), body.data(), out.data());
+    if (result == 0) return true;
     wipe(out);
-    return std::unexpected{KeyError::wrong_passphrase};
+    return false;
 }
 
 }  // namespace crypto::keys

@@ -1,18 +1,17 @@
 #pragma once
-// What turns a passphrase into a key and entries into a sealed file. docs/key_store.md.
-#include "crypto/keys/locked_arena.hpp"
+// The two ciphers of a sealed store: Argon2id for passphrases, AES-256-GCM for everything.
+// docs/key_store.md.
 #include "crypto/keys/sealed_format.hpp"
 
 namespace crypto::keys {
 
-constexpr std::size_t sealing_key_size = 32;
-
-/// Argon2id, RFC 9106, into `out` (sealing_key_size bytes of locked memory).
-[[nodiscard]] KeyResult<void> derive_sealing_key(const SealedHeader& header, Bytes passphrase,
-                                                 MutableBytes out);
-/// A whole file: header, sealed entries, tag, digest. `plain` is `header.sealed_size` bytes.
-[[nodiscard]] std::vector<std::uint8_t> seal(const SealedHeader& header, Bytes key, Bytes plain);
-/// Into `out`, `parts.sealed.size()` bytes of locked memory; wiped when the tag does not match.
-[[nodiscard]] KeyResult<void> open(const SealedParts& parts, Bytes key, MutableBytes out);
+/// Argon2id, RFC 9106, into `out` (32 bytes).
+[[nodiscard]] KeyResult<void> derive_from_passphrase(const DerivationCost& cost, Bytes salt,
+                                                     Bytes passphrase, MutableBytes out);
+/// AES-256-GCM, NIST SP 800-38D. `out` has the plaintext's size and then the tag's.
+void seal_bytes(Bytes key, Bytes nonce, Bytes additional, Bytes plain, MutableBytes out);
+/// False, and `out` wiped, when the tag does not match. `out` has `sealed.size() - tag_size` bytes.
+[[nodiscard]] bool open_bytes(Bytes key, Bytes nonce, Bytes additional, Bytes sealed,
+                              MutableBytes out);
 
 }  // namespace crypto::keys

@@ -1,4 +1,7 @@
 onecard_test(crypto_core_test SOURCES core_test.cpp LABELS crypto LINK onecard::crypto_core)
 onecard_test(crypto_purse_test SOURCES purse_test.cpp LABELS crypto purse LINK onecard::crypto_purse)
 onecard_test(crypto_random_test SOURCES random_test.cpp LABELS crypto LINK onecard::crypto_random)
-onecard_test(crypto_keys_test SOURCES keys_test.cpp LABELS crypto keys LINK onecard::crypto_keys onecard::crypto_random)
+onecard_test(crypto_key_store_test SOURCES key_store_test.cpp LABELS crypto keys LINK onecard::crypto_keys onecard::crypto_random)
+onecard_test(crypto_sealed_file_test SOURCES sealed_file_test.cpp LABELS crypto keys LINK onecard::crypto_keys onecard::crypto_random)
+onecard_test(crypto_shamir_test SOURCES shamir_test.cpp LABELS crypto keys LINK onecard::crypto_keys onecard::crypto_random)
+onecard_test(crypto_audit_log_test SOURCES audit_log_test.cpp LABELS crypto keys LINK onecard::crypto_keys onecard::crypto_random)
