@@ -127,6 +127,7 @@ const char* name(KeyAlgorithm algorithm) {
         case KeyAlgorithm::sm2_private: return "sm2";
         case KeyAlgorithm::hmac_sm3: return "hmac_sm3";
         case KeyAlgorithm::p256_private: return "p256";
+        case KeyAlgorithm::rsa_private: return "rsa";
     }
     return "unknown";
 }

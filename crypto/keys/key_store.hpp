@@ -54,8 +54,9 @@ enum class KeyAlgorithm : std::uint8_t {
     sm2_private = 4,   ///< 32: d, big-endian
     hmac_sm3 = 5,      ///< 16..64
     p256_private = 6,  ///< 32: d, big-endian
+    rsa_private = 7,   ///< 256..2048: RSAPrivateKey, DER (RFC 8017, A.1.2)
 };
-constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::p256_private;
+constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::rsa_private;
 [[nodiscard]] const char* name(KeyAlgorithm algorithm);
 
 /// The numbers are in the file.
@@ -130,9 +131,9 @@ enum class KeyError : std::uint8_t {
 template <class T>
 using KeyResult = std::expected<T, KeyError>;
 
-/// Three bytes that identify a key's value: the left of E(key, zero block); for sm2_private and
-/// hmac_sm3 of SM3("onecard key check" | secret); for p256_private, whose secret may be out of
-/// reach, of SM3("onecard key check" | x | y).
+/// Three bytes that identify a key's value: the left of E(key, zero block); for sm2_private,
+/// rsa_private and hmac_sm3 of SM3("onecard key check" | secret); for p256_private, whose secret
+/// may be out of reach, of SM3("onecard key check" | x | y).
 using CheckValue = std::array<std::uint8_t, 3>;
 
 /// Why a store is changed: one line of its log.

@@ -17,7 +17,7 @@ constexpr std::uint8_t derivation_argon2id = 1;
 constexpr std::size_t reserved_size = 3;
 constexpr std::size_t trailer_size = tag_size + sm2::signature_size + sm3_digest_size;
 constexpr std::size_t entry_fixed_size =
-    1 + 6 + 3 + 2;  // label size; use .. size; check; secret size
+    1 + 5 + 2 + 3 + 2;  // label size; use .. place; size; check; secret size
 static_assert(8 + 2 + 1 + 1 + 12 + sizeof(LogOwner) + 8 + nonce_size + 1 + reserved_size +
                   sm2::public_key_size + 4 * 4 ==
               header_size);
@@ -88,7 +88,7 @@ protocol::Parsed<Entry> parse_entry(ByteReader& in, MutableBytes opened) {
     ONECARD_TRY(version, in.take_u8());
     ONECARD_TRY(state, in.take_u8());
     ONECARD_TRY(place, in.take_u8());
-    ONECARD_TRY(size, in.take_u8());
+    ONECARD_TRY(size, in.take_u16());
     ONECARD_TRY(check, in.take_array<sizeof(CheckValue)>());
     ONECARD_TRY(secret_size, in.take_u16());
     const std::size_t at = opened.size() - in.size();
@@ -278,7 +278,7 @@ void write_entries(const std::vector<Entry>& entries, MutableBytes out) {
             .put_u8(entry.name.version.value())
             .put_u8(static_cast<std::uint8_t>(entry.state))
             .put_u8(static_cast<std::uint8_t>(entry.place))
-            .put_u8(entry.size)
+            .put_u16(entry.size)
             .put(entry.check)
             .put_u16(static_cast<std::uint16_t>(entry.secret.size()))
             .put(entry.secret);
@@ -313,6 +313,7 @@ bool secret_size_fits(KeyAlgorithm algorithm, std::size_t size) {
         case KeyAlgorithm::sm2_private:
         case KeyAlgorithm::p256_private: return size == 32;
         case KeyAlgorithm::hmac_sm3: return size >= 16 && size <= 64;
+        case KeyAlgorithm::rsa_private: return size >= 256 && size <= 2048;
     }
     return false;
 }

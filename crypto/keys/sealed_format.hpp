@@ -81,8 +81,8 @@ struct Entry {
     KeyName name;
     KeyState state = KeyState::active;
     KeyPlace place = KeyPlace::here;
-    std::uint8_t size = 0;  ///< of the secret itself, wherever it is; 0 when destroyed
-    CheckValue check{};     ///< kept, so that a key inside a token has one too
+    std::uint16_t size = 0;  ///< of the secret itself, wherever it is; 0 when destroyed
+    CheckValue check{};      ///< kept, so that a key inside a token has one too
     MutableBytes secret;
 };
 

@@ -52,6 +52,7 @@ KeyResult<CheckValue> check_value_of(KeyAlgorithm algorithm, Bytes secret, Rando
         case KeyAlgorithm::sm4: return cipher_check(Cipher::sm4, secret);
         case KeyAlgorithm::aes: return cipher_check(Cipher::aes, secret);
         case KeyAlgorithm::sm2_private:
+        case KeyAlgorithm::rsa_private:
         case KeyAlgorithm::hmac_sm3: return digest_check(secret);
         case KeyAlgorithm::p256_private: {
             const auto point = p256_public_key(secret.first<32>(), random);
@@ -269,7 +270,7 @@ KeyResult<void> SealedStore::check_new(const KeyName& key, KeyState state, std::
 KeyResult<KeyId> SealedStore::append(const KeyName& key, KeyState state, MutableBytes secret,
                                      const char* how) {
     draft_->new_secrets.push_back(secret);
-    Entry entry{key, state, KeyPlace::here, static_cast<std::uint8_t>(secret.size()), {}, secret};
+    Entry entry{key, state, KeyPlace::here, static_cast<std::uint16_t>(secret.size()), {}, secret};
     ONECARD_TRY(check, check_value_of(key.algorithm, secret, random_));
     entry.check = check;
     draft_->changes.push_back(change_record(how, entry));

@@ -99,17 +99,24 @@ Deployment describe(const DeploymentOrder& order, const City& city) {
     return out;
 }
 
-Result<std::string> certify(const Deployment& deployment, const City& city, KeyStore& store,
-                            unsigned years, crypto::Random& random, const platform::Clock& clock) {
+struct Certified {
+    std::string chain_pem;
+    crypto::keys::X509Serial serial{};
+    protocol::DateTime not_after;
+};
+
+Result<Certified> certify(const Deployment& deployment, const City& city,
+                          const crypto::keys::P256PrivateKey& key, unsigned years,
+                          crypto::Random& random, const platform::Clock& clock) {
     ONECARD_TRY(authority_key,
                 reveal_tls(*city.store, crypto::keys::city_authority(city.identity.city)));
-    ONECARD_TRY(key, generate_tls(store, crypto::keys::tls_identity(), random));
     const Validity validity = validity_of(clock, years);
+    const auto serial = crypto::keys::generate_serial(random);
     auto pem = crypto::keys::write_certificate(
         {crypto::keys::X509Kind::unit,
          {platform::name(deployment.role), deployment.organisation, deployment.unit},
          authority_subject(city.identity.city),
-         crypto::keys::generate_serial(random),
+         serial,
          validity.not_before,
          validity.not_after},
         key, authority_key, random);
@@ -117,7 +124,24 @@ Result<std::string> certify(const Deployment& deployment, const City& city, KeyS
         return refuse(RefusalKind::certificate_refused,
                       deployment.unit + ": " + crypto::keys::name(pem.error()));
     }
-    return *pem + city.authority_pem;
+    return Certified{*pem + city.authority_pem, serial, validity.not_after};
+}
+
+/// What the city's log keeps of a deployment: docs/audit.md.
+std::string deployment_detail(const Deployment& deployment, const KeyStore& store,
+                              const Certified& certified) {
+    json::array keys;
+    for (const auto& key : store.list()) {
+        if (key.name.label != "store") keys.emplace_back(text(key.name));
+    }
+    return json::serialize(
+        json::object{{"role", platform::name(deployment.role)},
+                     {"organisation", deployment.organisation},
+                     {"unit", deployment.unit},
+                     {"store", platform::to_hex(store.identity().id)},
+                     {"certificate", platform::to_hex(certified.serial)},
+                     {"not_after", utc_text(platform::unix_ms_of(certified.not_after, 0))},
+                     {"keys", std::move(keys)}});
 }
 
 std::optional<std::array<std::uint8_t, 64>> key_member(const json::object& object,
@@ -172,20 +196,28 @@ Result<Deployment> parse_deployment(std::string_view text, const std::string& fi
     return out;
 }
 
-Result<Deployment> deploy(const DeploymentOrder& order, const City& city, crypto::Random& random,
+Result<Deployment> deploy(const DeploymentOrder& order, City& city, crypto::Random& random,
                           const platform::Clock& clock) {
     Deployment deployment = describe(order, city);
     if (deployment.unit.empty()) {
         return refuse(RefusalKind::input_wrong, "a name for the unit is missing: --unit");
     }
     ONECARD_TRY(directory, NewDirectory::begin(order.directory));
-    ONECARD_TRY(store,
-                create_store(directory / store_file, order.passphrase, deployment.mark, random));
+    ONECARD_TRY(store, create_store(directory / store_file, service(order.passphrase),
+                                    deployment.mark, command(clock, "create-store"), random));
+    ONECARD_TRY(filling, StoreChange::begin(*store, command(clock, "deploy")));
     ONECARD_CHECK(fill_store(order, city, *store, deployment, random));
-    ONECARD_TRY(certificate, certify(deployment, city, *store, order.years, random, clock));
-    ONECARD_CHECK(directory.write(certificate_file, certificate));
+    ONECARD_TRY(key, generate_tls(*store, crypto::keys::tls_identity(), random));
+    ONECARD_CHECK(filling.commit());
+    ONECARD_TRY(certified, certify(deployment, city, key, order.years, random, clock));
+    ONECARD_CHECK(directory.write(certificate_file, certified.chain_pem));
     ONECARD_CHECK(directory.write(root_file, city.root_pem));
     ONECARD_CHECK(directory.write(deployment_file, to_json(deployment)));
+    ONECARD_TRY(
+        change,
+        StoreChange::begin(*city.store, command(clock, "deploy",
+                                                deployment_detail(deployment, *store, certified))));
+    ONECARD_CHECK(change.commit());
     ONECARD_CHECK(directory.publish());
     return deployment;
 }

@@ -10,7 +10,7 @@ namespace host::keys {
 
 struct DeploymentOrder {
     std::filesystem::path directory;  ///< to be made
-    crypto::Bytes passphrase;         ///< of the new store
+    crypto::Bytes passphrase;         ///< of the new store, which one program opens alone
     platform::PeerRole role = platform::PeerRole::terminal;
     std::string unit;                  ///< CN; of a terminal: ignored, the device id is it
     protocol::OperatorId operator_id;  ///< terminals and operators' people
@@ -34,7 +34,9 @@ struct Deployment {
 [[nodiscard]] std::string to_json(const Deployment& deployment);
 [[nodiscard]] Result<Deployment> parse_deployment(std::string_view json, const std::string& file);
 
-[[nodiscard]] Result<Deployment> deploy(const DeploymentOrder& order, const City& city,
+/// The city's log knows of the deployment, with its keys and its certificate, before the directory
+/// is there.
+[[nodiscard]] Result<Deployment> deploy(const DeploymentOrder& order, City& city,
                                         crypto::Random& random, const platform::Clock& clock);
 
 }  // namespace host::keys

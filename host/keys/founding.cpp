@@ -21,8 +21,6 @@ constexpr unsigned authority_years = 10;
 constexpr std::int64_t clock_tolerance_ms = 10 * 60 * 1000;
 constexpr std::size_t small_file_max = 64 * 1024;
 
-/// Roots from which every city's master derives: one level, by the issuer's factor.
-constexpr std::array national_uses{KeyUse::purchase, KeyUse::application_lock};
 /// Masters that a city makes itself: docs/keys.md, 2.
 constexpr std::array city_uses{KeyUse::load,
                                KeyUse::transaction_certificate,
@@ -91,7 +89,7 @@ Result<void> generate_city_masters(KeyStore& store, CityCode city, crypto::Rando
 Result<std::string> certify_authority(KeyStore& store, const KeyStore& national, CityCode city,
                                       crypto::Random& random, const platform::Clock& clock) {
     ONECARD_TRY(root_key, reveal_tls(national, national_authority()));
-    ONECARD_TRY(key, generate_tls(store, city_authority(city), random));
+    ONECARD_TRY(key, reveal_tls(store, city_authority(city)));
     const Validity validity = validity_of(clock, authority_years);
     return certify({X509Kind::authority, authority_subject(city), root_subject(),
                     crypto::keys::generate_serial(random), validity.not_before, validity.not_after},
@@ -135,7 +133,8 @@ std::string to_json(const CityIdentity& identity) {
                                         {"city", city_digits(identity.city)},
                                         {"issuer", platform::to_hex(identity.issuer.value())},
                                         {"list_key", platform::to_hex(identity.list_key)},
-                                        {"day_key", platform::to_hex(identity.day_key)}}) +
+                                        {"day_key", platform::to_hex(identity.day_key)},
+                                        {"audit_key", platform::to_hex(identity.audit_key)}}) +
            "\n";
 }
 
@@ -151,6 +150,7 @@ Result<CityIdentity> parse_city(std::string_view text, const std::string& file) 
     const auto issuer = hex_member<8>(object, "issuer");
     const auto list_key = hex_member<64>(object, "list_key");
     const auto day_key = hex_member<64>(object, "day_key");
+    const auto audit_key = hex_member<64>(object, "audit_key");
     const json::value* mark = object.if_contains("mark");
     if (!city || !protocol::is_bcd(*city)) return wrong("\"city\" is not four digits");
     if (!issuer) return wrong("\"issuer\" is not 16 hex digits");
@@ -160,21 +160,40 @@ Result<CityIdentity> parse_city(std::string_view text, const std::string& file) 
     }
     return CityIdentity{*mark == "live" ? Mark::live : Mark::rehearsal,
                         CityCode{static_cast<std::uint16_t>((*city)[0] << 8 | (*city)[1])},
-                        IssuerId{*issuer}, *list_key, *day_key};
+                        IssuerId{*issuer},
+                        *list_key,
+                        *day_key,
+                        audit_key.value_or(std::array<std::uint8_t, 64>{})};
 }
 
-Result<void> found_nation(const Founding& founding, crypto::Random& random,
-                          const platform::Clock& clock) {
-    ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
-    ONECARD_TRY(store,
-                create_store(directory / store_file, founding.passphrase, founding.mark, random));
+std::vector<NationalRoot> draw_national_roots(crypto::Random& random) {
+    std::vector<NationalRoot> roots;
     for (const KeyUse use : national_uses) {
         for (const Suite suite : suites) {
-            ONECARD_CHECK(
-                generate_key(*store, national_key(use, suite), crypto::purse::key_size, random));
+            NationalRoot root{use, suite, {}};
+            random.fill(root.value.bytes());
+            roots.push_back(std::move(root));
         }
     }
+    return roots;
+}
+
+Result<void> found_nation(const Founding& founding, std::span<const NationalRoot> roots,
+                          std::string detail, crypto::Random& random,
+                          const platform::Clock& clock) {
+    ONECARD_CHECK(check_dual_control(founding.custodians));
+    ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
+    ONECARD_TRY(store, create_store(directory / store_file, founding.custodians, founding.mark,
+                                    command(clock, "create-store"), random));
+    ONECARD_TRY(change,
+                StoreChange::begin(*store, command(clock, "found-nation", std::move(detail))));
+    for (const NationalRoot& root : roots) {
+        const KeyName key = national_key(root.use, root.suite);
+        const auto added = store->add(key, crypto::keys::KeyState::active, root.value.bytes());
+        if (!added) return store_refusal(text(key), added.error());
+    }
     ONECARD_TRY(key, generate_tls(*store, national_authority(), random));
+    ONECARD_CHECK(change.commit());
     const Validity validity = validity_of(clock, root_years);
     ONECARD_TRY(root, certify({X509Kind::root, root_subject(), root_subject(),
                                crypto::keys::generate_serial(random), validity.not_before,
@@ -184,51 +203,81 @@ Result<void> found_nation(const Founding& founding, crypto::Random& random,
     return directory.publish();
 }
 
-Result<Nation> open_nation(const std::filesystem::path& directory, crypto::Bytes passphrase,
-                           crypto::Random& random) {
-    ONECARD_TRY(store, open_store(directory / store_file, passphrase, random));
+Result<Nation> open_nation(const std::filesystem::path& directory,
+                           std::span<const Custodian> present, crypto::Random& random) {
+    ONECARD_TRY(store, open_store(directory / store_file, present, random));
     ONECARD_TRY(root, read_small(directory / certificate_file));
     return Nation{std::move(store), std::move(root)};
 }
 
-Result<CityIdentity> found_city(const Founding& founding, const Nation& nation, CityCode city,
+namespace {
+
+/// Everything that a new city's store holds, in one change. Answers its public side.
+Result<CityIdentity> fill_city(KeyStore& store, Nation& nation, CityCode city,
+                               const IssuerId& issuer, crypto::Random& random) {
+    ONECARD_CHECK(derive_city_masters(*nation.store, store, city, issuer));
+    ONECARD_CHECK(generate_city_masters(store, city, random));
+    ONECARD_TRY(list_key,
+                generate_sm2(store, city_signature(city, KeyUse::list_signature), random));
+    ONECARD_TRY(day_key, generate_sm2(store, city_signature(city, KeyUse::day_signature), random));
+    ONECARD_CHECK(generate_tls(store, city_authority(city), random));
+    CityIdentity identity{mark_of(store), city, issuer, {}, {}, store.identity().audit_key};
+    std::ranges::copy(list_key.bytes(), identity.list_key.begin());
+    std::ranges::copy(day_key.bytes(), identity.day_key.begin());
+    return identity;
+}
+
+/// The nation's log knows of every city before the city is there.
+Result<void> record_city(Nation& nation, const CityIdentity& identity,
+                         const platform::Clock& clock) {
+    const std::string detail =
+        json::serialize(json::object{{"city", city_digits(identity.city)},
+                                     {"issuer", platform::to_hex(identity.issuer.value())},
+                                     {"audit_key", platform::to_hex(identity.audit_key)}});
+    ONECARD_TRY(change, StoreChange::begin(*nation.store, command(clock, "found-city", detail)));
+    return change.commit();
+}
+
+}  // namespace
+
+Result<CityIdentity> found_city(const Founding& founding, Nation& nation, CityCode city,
                                 const IssuerId& issuer, crypto::Random& random,
                                 const platform::Clock& clock) {
+    ONECARD_CHECK(check_dual_control(founding.custodians));
     if (mark_of(*nation.store) != founding.mark) {
         return refuse(RefusalKind::mark_mismatch,
                       std::string{"the nation is "} + word(mark_of(*nation.store)) +
                           ", the city was to be " + word(founding.mark));
     }
     ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
-    ONECARD_TRY(store,
-                create_store(directory / store_file, founding.passphrase, founding.mark, random));
-    ONECARD_CHECK(derive_city_masters(*nation.store, *store, city, issuer));
-    ONECARD_CHECK(generate_city_masters(*store, city, random));
-    ONECARD_TRY(list_key,
-                generate_sm2(*store, city_signature(city, KeyUse::list_signature), random));
-    ONECARD_TRY(day_key, generate_sm2(*store, city_signature(city, KeyUse::day_signature), random));
+    ONECARD_TRY(store, create_store(directory / store_file, founding.custodians, founding.mark,
+                                    command(clock, "create-store"), random));
+    const std::string detail = json::serialize(
+        json::object{{"city", city_digits(city)}, {"issuer", platform::to_hex(issuer.value())}});
+    ONECARD_TRY(change, StoreChange::begin(*store, command(clock, "found-city", detail)));
+    ONECARD_TRY(identity, fill_city(*store, nation, city, issuer, random));
+    ONECARD_CHECK(change.commit());
     ONECARD_TRY(authority, certify_authority(*store, *nation.store, city, random, clock));
-    CityIdentity identity{founding.mark, city, issuer, {}, {}};
-    std::ranges::copy(list_key.bytes(), identity.list_key.begin());
-    std::ranges::copy(day_key.bytes(), identity.day_key.begin());
     ONECARD_CHECK(directory.write(certificate_file, authority));
     ONECARD_CHECK(directory.write(root_file, nation.root_pem));
     ONECARD_CHECK(directory.write(city_file, to_json(identity)));
+    ONECARD_CHECK(record_city(nation, identity, clock));
     ONECARD_CHECK(directory.publish());
     return identity;
 }
 
-Result<City> open_city(const std::filesystem::path& directory, crypto::Bytes passphrase,
+Result<City> open_city(const std::filesystem::path& directory, std::span<const Custodian> present,
                        crypto::Random& random) {
     ONECARD_TRY(text, read_small(directory / city_file));
     ONECARD_TRY(identity, parse_city(text, (directory / city_file).string()));
-    ONECARD_TRY(store, open_store(directory / store_file, passphrase, random));
+    ONECARD_TRY(store, open_store(directory / store_file, present, random));
     if (mark_of(*store) != identity.mark) {
         return refuse(RefusalKind::mark_mismatch,
                       directory.string() + ": the key store and city.json disagree");
     }
-    // The store's own names are authenticated, city.json is not.
-    if (!store->find(city_authority(identity.city))) {
+    // The store's own names and key are authenticated, city.json is not.
+    if (!store->find(city_authority(identity.city)) ||
+        store->identity().audit_key != identity.audit_key) {
         return refuse(
             RefusalKind::city_mismatch,
             directory.string() + ": the key store is not of city " + city_digits(identity.city));

@@ -2,30 +2,43 @@
 // The first keys of a nation and of a city. docs/keys.md, 1 and 2. Pure but for the directory that
 // is written: random source and clock are passed in.
 #include "host/keys/stores.hpp"
-#include "platform/clock.hpp"
 
 namespace host::keys {
 
-/// Who a city is. `city.json`: {"mark", "city", "issuer", "list_key", "day_key"}.
+/// Who a city is. `city.json`: {"mark", "city", "issuer", "list_key", "day_key", "audit_key"}.
 struct CityIdentity {
     Mark mark = Mark::live;
     CityCode city;
     IssuerId issuer;
     std::array<std::uint8_t, 64> list_key{};  ///< SM2, x | y
     std::array<std::uint8_t, 64> day_key{};
+    std::array<std::uint8_t, 64> audit_key{};  ///< of the city's store; zero in a deployment.json
 };
 [[nodiscard]] std::string to_json(const CityIdentity& identity);
 [[nodiscard]] Result<CityIdentity> parse_city(std::string_view json, const std::string& file);
 
 struct Founding {
     std::filesystem::path directory;  ///< to be made
-    crypto::Bytes passphrase;         ///< of the new store
+    Custodians custodians;            ///< of the new store: two people or more
     Mark mark = Mark::live;
 };
 
-/// national/: keys.store, certificate.pem (the TLS root).
-[[nodiscard]] Result<void> found_nation(const Founding& founding, crypto::Random& random,
-                                        const platform::Clock& clock);
+/// A root made outside: by a ceremony. docs/ceremony.md.
+struct NationalRoot {
+    KeyUse use = KeyUse::purchase;
+    Suite suite = Suite::sm4;
+    crypto::SecretBytes<crypto::purse::key_size> value;
+};
+/// Those that a nation has, in this order.
+inline constexpr std::array national_uses{KeyUse::purchase, KeyUse::application_lock};
+/// All of them, drawn at once.
+[[nodiscard]] std::vector<NationalRoot> draw_national_roots(crypto::Random& random);
+
+/// national/: keys.store, certificate.pem (the TLS root). `detail`: how the roots came about, for
+/// the log, a JSON object.
+[[nodiscard]] Result<void> found_nation(const Founding& founding,
+                                        std::span<const NationalRoot> roots, std::string detail,
+                                        crypto::Random& random, const platform::Clock& clock);
 
 /// A nation's store, open, with its root certificate.
 struct Nation {
@@ -33,11 +46,12 @@ struct Nation {
     std::string root_pem;
 };
 [[nodiscard]] Result<Nation> open_nation(const std::filesystem::path& directory,
-                                         crypto::Bytes passphrase, crypto::Random& random);
+                                         std::span<const Custodian> present,
+                                         crypto::Random& random);
 
 /// city-3100/: keys.store, certificate.pem (the authority's), national-root.pem, city.json.
 /// The city's mark must be the nation's.
-[[nodiscard]] Result<CityIdentity> found_city(const Founding& founding, const Nation& nation,
+[[nodiscard]] Result<CityIdentity> found_city(const Founding& founding, Nation& nation,
                                               CityCode city, const IssuerId& issuer,
                                               crypto::Random& random, const platform::Clock& clock);
 
@@ -48,7 +62,7 @@ struct City {
     std::string root_pem;
 };
 [[nodiscard]] Result<City> open_city(const std::filesystem::path& directory,
-                                     crypto::Bytes passphrase, crypto::Random& random);
+                                     std::span<const Custodian> present, crypto::Random& random);
 
 /// The subject of a city's authority and of the national root. docs/keys.md, 3.
 [[nodiscard]] crypto::keys::X509Subject root_subject();

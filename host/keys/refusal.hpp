@@ -7,15 +7,16 @@
 namespace host::keys {
 
 enum class RefusalKind : std::uint8_t {
-    input_wrong,          ///< an argument or a file's content, named in the detail
-    target_exists,        ///< the directory to be written is there already
-    file_failed,          ///< reading or writing: the detail has path and reason
-    store_failed,         ///< a key store: the detail has the key's name and the reason
-    mark_mismatch,        ///< rehearsal keys for a live purpose, or the other way round
-    city_mismatch,        ///< the store belongs to another city
-    certificate_refused,  ///< X.509 could not be written
-    passphrase_missing,   ///< no passphrase could be had
-    random_failed,        ///< the kernel gave no entropy
+    input_wrong,           ///< an argument or a file's content, named in the detail
+    target_exists,         ///< the directory to be written is there already
+    file_failed,           ///< reading or writing: the detail has path and reason
+    store_failed,          ///< a key store: the detail has the key's name and the reason
+    mark_mismatch,         ///< rehearsal keys for a live purpose, or the other way round
+    city_mismatch,         ///< the store belongs to another city
+    certificate_refused,   ///< X.509 could not be written
+    passphrase_missing,    ///< no passphrase could be had
+    dual_control_missing,  ///< fewer than two people: nation and cities need two for everything
+    random_failed,         ///< the kernel gave no entropy
 };
 [[nodiscard]] const char* name(RefusalKind kind);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "platform/files.hpp"
+#include "platform/mask.hpp"
 
 namespace host::keys {
 namespace {
@@ -12,11 +13,6 @@ namespace {
 using crypto::keys::KeyAlgorithm;
 using crypto::keys::KeyError;
 using crypto::keys::KeyState;
-
-std::unexpected<Refusal> store_refusal(const std::string& what, KeyError error) {
-    return refuse(RefusalKind::store_failed,
-                  what + ": " + crypto::keys::name(error) + ": " + crypto::keys::advice(error));
-}
 
 /// Secret bytes of exactly `size`.
 template <std::size_t size>
@@ -47,64 +43,10 @@ const char* name(RefusalKind kind) {
         case RefusalKind::city_mismatch: return "city_mismatch";
         case RefusalKind::certificate_refused: return "certificate_refused";
         case RefusalKind::passphrase_missing: return "passphrase_missing";
+        case RefusalKind::dual_control_missing: return "dual_control_missing";
         case RefusalKind::random_failed: return "random_failed";
     }
     return "unknown";
-}
-
-const char* name(KeyUse use) {
-    switch (use) {
-        case KeyUse::purchase: return "purchase";
-        case KeyUse::load: return "load";
-        case KeyUse::transaction_certificate: return "transaction_certificate";
-        case KeyUse::unload: return "unload";
-        case KeyUse::overdraft: return "overdraft";
-        case KeyUse::application_lock: return "application_lock";
-        case KeyUse::application_unlock: return "application_unlock";
-        case KeyUse::application_maintenance: return "application_maintenance";
-        case KeyUse::card_maintenance: return "card_maintenance";
-        case KeyUse::pin_unblock: return "pin_unblock";
-        case KeyUse::pin_reload: return "pin_reload";
-        case KeyUse::external_authentication: return "external_authentication";
-        case KeyUse::internal_authentication: return "internal_authentication";
-        case KeyUse::sam_transport: return "sam_transport";
-        case KeyUse::batch_signature: return "batch_signature";
-        case KeyUse::list_signature: return "list_signature";
-        case KeyUse::day_signature: return "day_signature";
-        case KeyUse::key_wrapping: return "key_wrapping";
-        case KeyUse::tls_identity: return "tls_identity";
-        case KeyUse::certificate_authority: return "certificate_authority";
-        case KeyUse::card_transport: return "card_transport";
-    }
-    return "unknown";
-}
-
-const char* name(KeyAlgorithm algorithm) {
-    switch (algorithm) {
-        case KeyAlgorithm::triple_des: return "3des";
-        case KeyAlgorithm::sm4: return "sm4";
-        case KeyAlgorithm::aes: return "aes";
-        case KeyAlgorithm::sm2_private: return "sm2";
-        case KeyAlgorithm::hmac_sm3: return "hmac_sm3";
-        case KeyAlgorithm::p256_private: return "p256";
-    }
-    return "unknown";
-}
-
-const char* name(KeyState state) {
-    switch (state) {
-        case KeyState::planned: return "planned";
-        case KeyState::active: return "active";
-        case KeyState::verify_only: return "verify_only";
-        case KeyState::retired: return "retired";
-        case KeyState::destroyed: return "destroyed";
-    }
-    return "unknown";
-}
-
-std::string text(const KeyName& key) {
-    return key.label + " " + name(key.use) + " " + name(key.algorithm) + " v" +
-           std::to_string(key.version.value());
 }
 
 // ---- Directories
@@ -146,17 +88,63 @@ Result<void> NewDirectory::publish() const {
 
 // ---- Stores
 
+std::unexpected<Refusal> store_refusal(const std::string& what, KeyError error) {
+    return refuse(RefusalKind::store_failed,
+                  what + ": " + crypto::keys::name(error) + ": " + crypto::keys::advice(error));
+}
+
+Result<void> check_dual_control(const Custodians& custodians) {
+    if (custodians.people.size() >= 2 && custodians.quorum >= 2) return {};
+    return refuse(RefusalKind::dual_control_missing,
+                  "this store is opened by two people or more: name at least two custodians, and a "
+                  "quorum of at least 2");
+}
+
+std::string utc_text(std::int64_t unix_ms) {
+    const auto when = platform::local_date_time(unix_ms, 0);
+    const std::string digits = platform::to_hex(when.bcd());  // YYYYMMDDhhmmss
+    return digits.substr(0, 4) + "-" + digits.substr(4, 2) + "-" + digits.substr(6, 2) + "T" +
+           digits.substr(8, 2) + ":" + digits.substr(10, 2) + ":" + digits.substr(12, 2) + "Z";
+}
+
+crypto::keys::Command command(const platform::Clock& clock, std::string name, std::string detail) {
+    return {utc_text(clock.unix_ms()), std::move(name), std::move(detail)};
+}
+
 Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
-                                               crypto::Bytes passphrase, Mark mark,
+                                               const Custodians& custodians, Mark mark,
+                                               crypto::keys::Command command,
                                                crypto::Random& random) {
     using crypto::keys::DerivationCost;
     using crypto::keys::Purpose;
     const bool rehearsal = mark == Mark::rehearsal;
     auto store = crypto::keys::create_sealed_file(
-        path, passphrase, rehearsal ? Purpose::rehearsal : Purpose::production, random,
-        rehearsal ? DerivationCost::rehearsal() : DerivationCost{});
+        path,
+        {rehearsal ? Purpose::rehearsal : Purpose::production, custodians.quorum, custodians.people,
+         rehearsal ? DerivationCost::rehearsal() : DerivationCost{}},
+        std::move(command), random);
     if (!store) return store_refusal(path.string(), store.error());
     return *std::move(store);
+}
+
+Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
+                                             std::span<const Custodian> present,
+                                             crypto::Random& random) {
+    auto opening = crypto::keys::StoreOpening::read(path);
+    if (!opening) return store_refusal(path.string(), opening.error());
+    for (const Custodian& custodian : present) {
+        const auto done = opening->present(custodian.name, custodian.passphrase);
+        if (!done) return store_refusal(path.string() + ": " + custodian.name, done.error());
+    }
+    const auto identity = opening->identity();
+    auto store = std::move(*opening).open(random);
+    if (store) return *std::move(store);
+    if (store.error() != KeyError::quorum_missing) {
+        return store_refusal(path.string(), store.error());
+    }
+    return store_refusal(path.string() + ": " + std::to_string(present.size()) + " of " +
+                             std::to_string(identity.quorum) + " custodians",
+                         store.error());
 }
 
 Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
@@ -164,6 +152,19 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
     auto store = crypto::keys::open_sealed_file(path, passphrase, random);
     if (!store) return store_refusal(path.string(), store.error());
     return *std::move(store);
+}
+
+Result<StoreChange> StoreChange::begin(KeyStore& store, crypto::keys::Command command) {
+    const std::string what = command.name;
+    auto change = crypto::keys::Change::begin(store, std::move(command));
+    if (!change) return store_refusal(what, change.error());
+    return StoreChange{*std::move(change)};
+}
+
+Result<void> StoreChange::commit() {
+    const auto done = change_.commit();
+    if (!done) return store_refusal("commit", done.error());
+    return {};
 }
 
 std::optional<ActiveKey> newest_active(const KeyStore& store, const std::string& label, KeyUse use,

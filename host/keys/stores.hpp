@@ -10,6 +10,7 @@
 #include "crypto/keys/sealed_file.hpp"
 #include "crypto/keys/x509.hpp"
 #include "host/keys/refusal.hpp"
+#include "platform/clock.hpp"
 #include "protocol/batch.hpp"
 
 namespace host::keys {
@@ -17,6 +18,8 @@ namespace host::keys {
 using crypto::keys::KeyName;
 using crypto::keys::KeyStore;
 using crypto::keys::KeyUse;
+using crypto::keys::name;
+using crypto::keys::text;
 using protocol::CityCode;
 using protocol::IssuerId;
 using protocol::Mark;
@@ -36,12 +39,6 @@ inline constexpr const char* deployment_file = "deployment.json";
 [[nodiscard]] inline Mark mark_of(const KeyStore& store) {
     return store.rehearsal() ? Mark::rehearsal : Mark::live;
 }
-[[nodiscard]] const char* name(KeyUse use);
-[[nodiscard]] const char* name(crypto::keys::KeyAlgorithm algorithm);
-[[nodiscard]] const char* name(crypto::keys::KeyState state);
-/// "city/3100 load sm4 v1".
-[[nodiscard]] std::string text(const KeyName& key);
-
 /// A directory that appears whole or not at all: written beside, then renamed. Refuses an existing
 /// target.
 class NewDirectory {
@@ -58,13 +55,54 @@ private:
     std::filesystem::path draft_;
 };
 
+using Custodian = crypto::keys::NewCustodian;
+/// The people of a store, and how many of them open it together.
+struct Custodians {
+    std::vector<Custodian> people;
+    unsigned quorum = 1;
+};
+/// The only custodian of a deployed store: a program that opens it alone.
+inline constexpr const char* service_custodian = "service";
+[[nodiscard]] inline Custodians service(crypto::Bytes passphrase) {
+    return {{{service_custodian, passphrase}}, 1};
+}
+/// Nation and cities: no one person opens them. `dual_control_missing`.
+[[nodiscard]] Result<void> check_dual_control(const Custodians& custodians);
+
+/// A line of a store's log. `detail` is a JSON object with nothing secret in it.
+[[nodiscard]] crypto::keys::Command command(const platform::Clock& clock, std::string name,
+                                            std::string detail = "{}");
+/// UTC, RFC 3339: "2026-11-29T08:30:00Z".
+[[nodiscard]] std::string utc_text(std::int64_t unix_ms);
+
 /// A store being filled. Rehearsals seal it cheaply.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
-                                                             crypto::Bytes passphrase, Mark mark,
+                                                             const Custodians& custodians,
+                                                             Mark mark,
+                                                             crypto::keys::Command command,
                                                              crypto::Random& random);
+/// `present` are the custodians who have come. A refusal says which of them was wrong.
+[[nodiscard]] Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
+                                                           std::span<const Custodian> present,
+                                                           crypto::Random& random);
+/// A deployed store, which one program opens alone.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                                            crypto::Bytes passphrase,
                                                            crypto::Random& random);
+
+/// A change in one commit with its log line; forgotten when it goes out of scope.
+class StoreChange {
+public:
+    [[nodiscard]] static Result<StoreChange> begin(KeyStore& store, crypto::keys::Command command);
+    [[nodiscard]] Result<void> commit();
+
+private:
+    explicit StoreChange(crypto::keys::Change change) : change_{std::move(change)} {}
+    crypto::keys::Change change_;
+};
+/// What a store said, as a refusal that names the key or file.
+[[nodiscard]] std::unexpected<Refusal> store_refusal(const std::string& what,
+                                                     crypto::keys::KeyError error);
 
 struct ActiveKey {
     crypto::keys::KeyId id;

@@ -23,6 +23,72 @@ Result<void> KeySourceOptions::check() const {
     return {};
 }
 
+CLI::Option* CustodianOptions::add_words(CLI::App& command, const std::string& store,
+                                         const std::string& prefix) {
+    store_ = store;
+    return command
+        .add_option("--" + prefix + "custodian", words_,
+                    "Who opens the " + store +
+                        "'s store, NAME or NAME=FILE with the passphrase; once for each custodian")
+        ->type_name("NAME[=FILE]")
+        ->expected(1)
+        ->take_all();
+}
+
+void CustodianOptions::add_to(CLI::App& command, const std::string& store,
+                              const std::string& prefix) {
+    add_words(command, store, prefix)->required();
+}
+
+void CustodianOptions::add_optional_to(CLI::App& command, const std::string& store,
+                                       const std::string& prefix) {
+    add_words(command, store, prefix);
+}
+
+void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
+                                  const std::string& prefix) {
+    add_to(command, store, prefix);
+    confirm_ = true;
+    command
+        .add_option("--" + prefix + "quorum", quorum_,
+                    "How many custodians open the new store together")
+        ->check(CLI::Range(1, 16));
+}
+
+Result<Custodians> CustodianOptions::read() {
+    Custodians out{{}, quorum_};
+    passphrases_.clear();
+    passphrases_.reserve(words_.size());  // the spans below refer to its elements
+    for (const std::string& word : words_) {
+        const auto equals = word.find('=');
+        const std::string who = word.substr(0, equals);
+        platform::PassphraseSource source{.descriptor = {},
+                                          .file = {},
+                                          .prompt = who + ", passphrase for the " + store_ + ": ",
+                                          .confirm = confirm_};
+        if (equals != std::string::npos) source.file = word.substr(equals + 1);
+        ONECARD_TRY(words, passphrase(source));
+        passphrases_.push_back(std::move(words));
+        out.people.push_back({who, passphrases_.back().bytes()});
+    }
+    return out;
+}
+
+void StoreAccess::add_to(CLI::App& command) {
+    custodians_.add_optional_to(command, "store", "");
+    platform::add_passphrase_options(command, passphrase_);
+}
+
+Result<std::unique_ptr<KeyStore>> StoreAccess::open(const std::filesystem::path& file,
+                                                    crypto::Random& random) {
+    if (custodians_.given()) {
+        ONECARD_TRY(custodians, custodians_.read());
+        return open_store(file, custodians.people, random);
+    }
+    ONECARD_TRY(words, passphrase(passphrase_));
+    return open_store(file, words.bytes(), random);
+}
+
 Result<crypto::SystemRandom> system_random() {
     auto random = crypto::SystemRandom::open();
     if (!random) return refuse(RefusalKind::random_failed, crypto::name(random.error()));

@@ -10,7 +10,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace host::keys {
 
@@ -40,6 +41,42 @@ public:
 private:
     std::unique_ptr<crypto::SeededRandom> seeded_;
     std::unique_ptr<crypto::SystemRandom> system_;
+};
+
+/// Who opens a store, from the command line: `--custodian NAME[=FILE]`, once for each. A passphrase
+/// comes from its file, which only its owner may read, or is asked for on the terminal.
+class CustodianOptions {
+public:
+    /// `store`: what a prompt calls it ("nation"). `prefix`: of the option, for a second store
+    /// ("nation-").
+    void add_to(CLI::App& command, const std::string& store, const std::string& prefix = {});
+    /// The same for a store that not every call needs.
+    void add_optional_to(CLI::App& command, const std::string& store, const std::string& prefix);
+    /// The same for a store to be made: with `--quorum K`, asked twice on a terminal.
+    void add_new_to(CLI::App& command, const std::string& store, const std::string& prefix = {});
+    [[nodiscard]] bool given() const { return !words_.empty(); }
+    /// Reads every passphrase. The result refers to this object.
+    [[nodiscard]] Result<Custodians> read();
+
+private:
+    CLI::Option* add_words(CLI::App& command, const std::string& store, const std::string& prefix);
+    std::vector<std::string> words_;
+    std::string store_;
+    unsigned quorum_ = 2;
+    bool confirm_ = false;
+    std::vector<platform::Passphrase> passphrases_;
+};
+
+/// Any store: with its custodians, or with the passphrase of the one program that opens it.
+class StoreAccess {
+public:
+    void add_to(CLI::App& command);
+    [[nodiscard]] Result<std::unique_ptr<KeyStore>> open(const std::filesystem::path& file,
+                                                         crypto::Random& random);
+
+private:
+    CustodianOptions custodians_;
+    platform::PassphraseSource passphrase_;
 };
 
 [[nodiscard]] Result<crypto::SystemRandom> system_random();

@@ -22,14 +22,8 @@ struct DeployOptions {
                                           .file = {},
                                           .prompt = "New passphrase of the unit's store: ",
                                           .confirm = true};
-    platform::PassphraseSource city_passphrase{.descriptor = {},
-                                               .file = {},
-                                               .prompt = "Passphrase of the city's store: ",
-                                               .confirm = false};
-    platform::PassphraseSource nation_passphrase{.descriptor = {},
-                                                 .file = {},
-                                                 .prompt = "Passphrase of the nation's store: ",
-                                                 .confirm = false};
+    CustodianOptions custodians;
+    CustodianOptions nation_custodians;
     bool json = false;
 };
 
@@ -66,23 +60,23 @@ Result<DeploymentOrder> order_of(const DeployOptions& options) {
     return order;
 }
 
-Result<void> run_deploy(const DeployOptions& options) {
+Result<void> run_deploy(DeployOptions& options) {
     ONECARD_TRY(order, order_of(options));
     ONECARD_TRY(source,
                 KeySource::make(options.source, "deploy/" + options.role + "/" + options.unit +
                                                     options.operator_id + options.device));
     ONECARD_TRY(nonces, system_random());
-    ONECARD_TRY(city_words, passphrase(options.city_passphrase));
+    ONECARD_TRY(custodians, options.custodians.read());
     std::optional<Nation> nation;
     if (!options.nation.empty()) {
-        ONECARD_TRY(nation_words, passphrase(options.nation_passphrase));
-        ONECARD_TRY(opened, open_nation(options.nation, nation_words.bytes(), nonces));
+        ONECARD_TRY(nation_custodians, options.nation_custodians.read());
+        ONECARD_TRY(opened, open_nation(options.nation, nation_custodians.people, nonces));
         nation = std::move(opened);
         order.nation = &*nation;
     }
     ONECARD_TRY(words, passphrase(options.passphrase));
     order.passphrase = words.bytes();
-    ONECARD_TRY(city, open_city(options.city, city_words.bytes(), nonces));
+    ONECARD_TRY(city, open_city(options.city, custodians.people, nonces));
     if (city.identity.mark != options.source.mark()) {
         return refuse(RefusalKind::mark_mismatch, options.city.string() + " is " +
                                                       word(city.identity.mark) +
@@ -121,14 +115,8 @@ void add_deploy_command(CLI::App& app, Run& run) {
     command->add_flag("--json", options->json, "Print JSON: deployment.json");
     options->source.add_to(*command);
     platform::add_passphrase_options(*command, options->passphrase);
-    command->add_option("--city-passphrase-fd", options->city_passphrase.descriptor,
-                        "The city's passphrase, from this descriptor");
-    command->add_option("--city-passphrase-file", options->city_passphrase.file,
-                        "The city's passphrase, from this file");
-    command->add_option("--nation-passphrase-fd", options->nation_passphrase.descriptor,
-                        "The nation's passphrase, from this descriptor");
-    command->add_option("--nation-passphrase-file", options->nation_passphrase.file,
-                        "The nation's passphrase, from this file");
+    options->custodians.add_to(*command, "city");
+    options->nation_custodians.add_optional_to(*command, "nation", "nation-");
     command->callback([options, &run] {
         run = [options] {
             const Result<void> done = run_deploy(*options);

@@ -13,18 +13,16 @@ namespace {
 struct NationOptions {
     std::filesystem::path directory;
     KeySourceOptions source;
-    platform::PassphraseSource passphrase{.descriptor = {},
-                                          .file = {},
-                                          .prompt = "New passphrase of the nation's store: ",
-                                          .confirm = true};
+    CustodianOptions custodians;
     bool json = false;
 };
 
-Result<void> run_found_nation(const NationOptions& options) {
+Result<void> run_found_nation(NationOptions& options) {
     ONECARD_TRY(source, KeySource::make(options.source, "nation"));
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_CHECK(found_nation({options.directory, words.bytes(), options.source.mark()},
-                               source.random(), platform::SystemClock{}));
+    ONECARD_TRY(custodians, options.custodians.read());
+    const auto roots = draw_national_roots(source.random());
+    ONECARD_CHECK(found_nation({options.directory, custodians, options.source.mark()}, roots,
+                               R"({"roots":"drawn"})", source.random(), platform::SystemClock{}));
     const std::string mark = word(options.source.mark());
     print(options.json, "founded a " + mark + " nation in " + options.directory.string(),
           boost::json::serialize(
@@ -38,18 +36,12 @@ struct CityOptions {
     std::string city;
     std::string issuer;
     KeySourceOptions source;
-    platform::PassphraseSource passphrase{.descriptor = {},
-                                          .file = {},
-                                          .prompt = "New passphrase of the city's store: ",
-                                          .confirm = true};
-    platform::PassphraseSource nation_passphrase{.descriptor = {},
-                                                 .file = {},
-                                                 .prompt = "Passphrase of the nation's store: ",
-                                                 .confirm = false};
+    CustodianOptions custodians;
+    CustodianOptions nation_custodians;
     bool json = false;
 };
 
-Result<void> run_found_city(const CityOptions& options) {
+Result<void> run_found_city(CityOptions& options) {
     const auto code = platform::from_hex<2>(options.city);
     if (!code || !protocol::is_bcd(*code)) {
         return refuse(RefusalKind::input_wrong, "--city: four digits expected");
@@ -61,11 +53,11 @@ Result<void> run_found_city(const CityOptions& options) {
     const CityCode city{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
     ONECARD_TRY(source, KeySource::make(options.source, "city/" + options.city));
     ONECARD_TRY(nonces, system_random());
-    ONECARD_TRY(nation_words, passphrase(options.nation_passphrase));
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_TRY(nation, open_nation(options.nation, nation_words.bytes(), nonces));
+    ONECARD_TRY(nation_custodians, options.nation_custodians.read());
+    ONECARD_TRY(custodians, options.custodians.read());
+    ONECARD_TRY(nation, open_nation(options.nation, nation_custodians.people, nonces));
     ONECARD_TRY(identity,
-                found_city({options.directory, words.bytes(), options.source.mark()}, nation, city,
+                found_city({options.directory, custodians, options.source.mark()}, nation, city,
                            protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
     print(options.json,
           std::string{"founded the "} + word(identity.mark) + " city " + city_digits(city) +
@@ -79,17 +71,14 @@ struct ChipMakerOptions {
     std::filesystem::path file;
     std::string kind = "card";
     std::string suite = "sm4";
-    platform::PassphraseSource passphrase{.descriptor = {},
-                                          .file = {},
-                                          .prompt = "Passphrase of the city's store: ",
-                                          .confirm = false};
+    CustodianOptions custodians;
 };
 
 /// Virtual chips need a maker: only throw-away masters may leave a store in clear.
-Result<void> run_chip_maker(const ChipMakerOptions& options) {
+Result<void> run_chip_maker(ChipMakerOptions& options) {
     ONECARD_TRY(nonces, system_random());
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_TRY(city, open_city(options.city, words.bytes(), nonces));
+    ONECARD_TRY(custodians, options.custodians.read());
+    ONECARD_TRY(city, open_city(options.city, custodians.people, nonces));
     if (city.identity.mark != Mark::rehearsal) {
         return refuse(RefusalKind::mark_mismatch,
                       "transport masters leave rehearsal stores only: a live one goes to the chip "
@@ -120,7 +109,7 @@ void add_nation(CLI::App& app, Run& run) {
     command->add_option("--dir", options->directory, "Directory to make")->required();
     command->add_flag("--json", options->json, "Print JSON");
     options->source.add_to(*command);
-    platform::add_passphrase_options(*command, options->passphrase);
+    options->custodians.add_new_to(*command, "nation");
     command->callback([options, &run] { run = runner(options, run_found_nation); });
 }
 
@@ -134,11 +123,8 @@ void add_city(CLI::App& app, Run& run) {
     command->add_option("--issuer", options->issuer, "Issuer id, 16 digits")->required();
     command->add_flag("--json", options->json, "Print JSON: city.json");
     options->source.add_to(*command);
-    platform::add_passphrase_options(*command, options->passphrase);
-    command->add_option("--nation-passphrase-fd", options->nation_passphrase.descriptor,
-                        "The nation's passphrase, from this descriptor");
-    command->add_option("--nation-passphrase-file", options->nation_passphrase.file,
-                        "The nation's passphrase, from this file");
+    options->custodians.add_new_to(*command, "city");
+    options->nation_custodians.add_to(*command, "nation", "nation-");
     command->callback([options, &run] { run = runner(options, run_found_city); });
 }
 
@@ -154,7 +140,7 @@ void add_chip_maker(CLI::App& app, Run& run) {
         ->check(CLI::IsMember({"card", "sam"}));
     command->add_option("--suite", options->suite, "sm4 or 3des")
         ->check(CLI::IsMember({"sm4", "3des"}));
-    platform::add_passphrase_options(*command, options->passphrase);
+    options->custodians.add_to(*command, "city");
     command->callback([options, &run] { run = runner(options, run_chip_maker); });
 }
 

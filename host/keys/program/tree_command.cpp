@@ -11,7 +11,7 @@ namespace {
 
 struct TreeOptions {
     std::filesystem::path store;
-    platform::PassphraseSource passphrase{};
+    StoreAccess access;
     bool json = false;
 };
 
@@ -61,10 +61,9 @@ std::string tree_json(const std::vector<ShownKey>& keys, Mark mark) {
     return boost::json::serialize(boost::json::object{{"mark", word(mark)}, {"keys", list}});
 }
 
-Result<void> run_tree(const TreeOptions& options) {
+Result<void> run_tree(TreeOptions& options) {
     ONECARD_TRY(nonces, system_random());
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_TRY(store, open_store(options.store, words.bytes(), nonces));
+    ONECARD_TRY(store, options.access.open(options.store, nonces));
     const auto keys = shown_keys(*store);
     print(options.json, tree_text(keys, mark_of(*store)), tree_json(keys, mark_of(*store)));
     return {};
@@ -78,7 +77,7 @@ void add_tree_command(CLI::App& app, Run& run) {
         "tree", "Show the keys of a store: label, use, version, state, check value");
     command->add_option("store", options->store, "A key store file (keys.store)")->required();
     command->add_flag("--json", options->json, "Print JSON");
-    platform::add_passphrase_options(*command, options->passphrase);
+    options->access.add_to(*command);
     command->callback([options, &run] {
         run = [options] {
             const Result<void> done = run_tree(*options);

@@ -24,6 +24,10 @@ struct Directory {
 };
 
 constexpr std::string_view words = "a rehearsal's passphrase";
+/// Of nation and cities: two people, both are needed.
+inline host::keys::Custodians two_people() {
+    return {{{"first", bytes_of(words)}, {"second", bytes_of("the second one's passphrase")}}, 2};
+}
 constexpr protocol::CityCode city_code{0x3100};
 constexpr protocol::IssuerId issuer_id{{0x31, 0x04, 0, 0, 0, 0, 0, 0x01}};
 
@@ -43,13 +47,16 @@ struct FoundedCity {
     explicit FoundedCity(std::uint64_t seed = 1) : random{seed, "founded city"} {
         using host::keys::Mark;
         const auto at = [this](const char* name) { return directory.path / name; };
-        host::keys::found_nation({at("nation"), bytes_of(words), Mark::rehearsal}, random, clock)
+        const auto custodians = two_people();
+        const auto roots = host::keys::draw_national_roots(random);
+        host::keys::found_nation({at("nation"), custodians, Mark::rehearsal}, roots, "{}", random,
+                                 clock)
             .value();
-        nation = host::keys::open_nation(at("nation"), bytes_of(words), random).value();
-        host::keys::found_city({at("city"), bytes_of(words), Mark::rehearsal}, nation, city_code,
+        nation = host::keys::open_nation(at("nation"), custodians.people, random).value();
+        host::keys::found_city({at("city"), custodians, Mark::rehearsal}, nation, city_code,
                                issuer_id, random, clock)
             .value();
-        city = host::keys::open_city(at("city"), bytes_of(words), random).value();
+        city = host::keys::open_city(at("city"), custodians.people, random).value();
     }
     /// Deploys and opens what was deployed.
     std::unique_ptr<host::keys::KeyStore> deploy(host::keys::DeploymentOrder order,

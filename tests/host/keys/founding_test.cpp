@@ -31,6 +31,7 @@ std::string kind_of(const host::keys::Result<T>& result) {
 std::set<std::pair<std::string, std::string>> labels_and_uses(const host::keys::KeyStore& store) {
     std::set<std::pair<std::string, std::string>> found;
     for (const auto& key : store.list()) {
+        if (key.name.label == "store") continue;  // its own audit key
         found.emplace(key.name.label, host::keys::name(key.name.use));
     }
     return found;
@@ -77,19 +78,54 @@ TEST_CASE("founding: no two keys of a city have the same check value") {
         const auto id = founded.city.store->find(key.name).value();
         CHECK(seen.insert(founded.city.store->check_value(id).value()).second);
     }
-    CHECK(seen.size() == 33);
+    CHECK(seen.size() == 34);
 }
 
 TEST_CASE("founding: nothing is overwritten, and a refused founding leaves nothing") {
     FoundedCity founded;
-    const host::keys::Founding again{founded.directory.path / "nation", bytes_of(words),
-                                     Mark::rehearsal};
-    CHECK(kind_of(host::keys::found_nation(again, founded.random, founded.clock)) ==
+    const auto found = [&](const host::keys::Founding& founding) {
+        const auto roots = host::keys::draw_national_roots(founded.random);
+        return kind_of(
+            host::keys::found_nation(founding, roots, "{}", founded.random, founded.clock));
+    };
+    CHECK(found({founded.directory.path / "nation", keys_test::two_people(), Mark::rehearsal}) ==
           "target_exists");
-    // A live store asks for a longer passphrase than this one.
-    const host::keys::Founding weak{founded.directory.path / "weak", bytes_of("short"), Mark::live};
-    CHECK(kind_of(host::keys::found_nation(weak, founded.random, founded.clock)) == "store_failed");
-    CHECK_FALSE(std::filesystem::exists(weak.directory));
+    const auto weak = founded.directory.path / "weak";
+    // A live store asks for longer passphrases than these.
+    CHECK(found({weak,
+                 {{{"first", bytes_of("short")}, {"second", bytes_of("too")}}, 2},
+                 Mark::live}) == "store_failed");
+    CHECK_FALSE(std::filesystem::exists(weak));
+}
+
+TEST_CASE("founding: one person is not enough, nor two of whom one would do") {
+    FoundedCity founded;
+    const auto at = founded.directory.path / "alone";
+    auto people = keys_test::two_people();
+    people.quorum = 1;
+    for (const auto& custodians : {host::keys::service(bytes_of(words)), people}) {
+        const auto roots = host::keys::draw_national_roots(founded.random);
+        CHECK(kind_of(host::keys::found_nation({at, custodians, Mark::rehearsal}, roots, "{}",
+                                               founded.random, founded.clock)) ==
+              "dual_control_missing");
+        CHECK(kind_of(host::keys::found_city({at, custodians, Mark::rehearsal}, founded.nation,
+                                             city_code, issuer_id, founded.random,
+                                             founded.clock)) == "dual_control_missing");
+        CHECK_FALSE(std::filesystem::exists(at));
+    }
+    const auto open = [&](std::vector<host::keys::Custodian> present) {
+        const auto opened =
+            host::keys::open_city(founded.directory.path / "city", present, founded.random);
+        return opened ? "opened" : opened.error().detail;
+    };
+    const auto both = keys_test::two_people().people;
+    CHECK(open({both[0]}).find("quorum_missing") != std::string::npos);
+    CHECK(open({both[0], both[0]}).find("custodian_repeated") != std::string::npos);
+    CHECK(open({both[0], {"third", both[1].passphrase}}).find("third: custodian_unknown") !=
+          std::string::npos);
+    CHECK(open({both[0], {"second", both[0].passphrase}}).find("second: wrong_passphrase") !=
+          std::string::npos);
+    CHECK(open({both[1], both[0]}) == "opened");
 }
 
 TEST_CASE("founding: what an interrupted run left does not matter") {
@@ -97,16 +133,17 @@ TEST_CASE("founding: what an interrupted run left does not matter") {
     const auto part = founded.directory.path / "late.part";
     std::filesystem::create_directory(part);
     std::ofstream{part / "keys.store"} << "half a store";
+    const auto roots = host::keys::draw_national_roots(founded.random);
     CHECK(kind_of(host::keys::found_nation(
-              {founded.directory.path / "late", bytes_of(words), Mark::rehearsal}, founded.random,
-              founded.clock)) == "accepted");
+              {founded.directory.path / "late", keys_test::two_people(), Mark::rehearsal}, roots,
+              "{}", founded.random, founded.clock)) == "accepted");
     CHECK_FALSE(std::filesystem::exists(part));
 }
 
 TEST_CASE("founding: rehearsal and live do not mix (docs/keys.md, 4)") {
     FoundedCity founded;
     const auto live = host::keys::found_city(
-        {founded.directory.path / "live", bytes_of(words), Mark::live}, founded.nation,
+        {founded.directory.path / "live", keys_test::two_people(), Mark::live}, founded.nation,
         protocol::CityCode{0x4401}, issuer_id, founded.random, founded.clock);
     CHECK(kind_of(live) == "mark_mismatch");
     CHECK(founded.city.store->rehearsal());
@@ -116,7 +153,9 @@ TEST_CASE("opening a city: wrong passphrase, missing files, another city's descr
     FoundedCity founded;
     const auto directory = founded.directory.path / "city";
     const auto open = [&](std::string_view passphrase) {
-        return host::keys::open_city(directory, bytes_of(passphrase), founded.random);
+        auto people = keys_test::two_people().people;
+        people[0].passphrase = bytes_of(passphrase);
+        return host::keys::open_city(directory, people, founded.random);
     };
     CHECK(kind_of(open("another passphrase")) == "store_failed");
     const auto json = platform::read_text_file(directory / "city.json", 4096).value();

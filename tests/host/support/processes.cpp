@@ -111,28 +111,30 @@ Nation::Nation(const std::filesystem::path& directory, unsigned seed)
     std::ofstream{passphrase_file()} << passphrase << '\n';
     std::filesystem::permissions(passphrase_file(), std::filesystem::perms::owner_read |
                                                         std::filesystem::perms::owner_write);
-    keys({"found-nation", "--dir", at("nation")});
+    std::ofstream{second_file()} << passphrase << " of the second custodian\n";
+    std::filesystem::permissions(
+        second_file(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    keys({"found-nation", "--dir", at("nation"), "--custodian", first(), "--custodian", second()});
 }
 
 void Nation::keys(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), ONECARD_KEYS_PROGRAM);
     for (const char* const more : {"--rehearsal", "--seed"}) arguments.emplace_back(more);
     arguments.push_back(seed_);
-    arguments.emplace_back("--passphrase-file");
-    arguments.push_back(passphrase_file());
     (void)run_program(arguments);
 }
 
 void Nation::found_city(std::uint16_t code) const {
     keys({"found-city", "--dir", at("city-" + digits(code)), "--city", digits(code), "--issuer",
-          platform::to_hex(issuer_id(code).value()), "--nation", at("nation"),
-          "--nation-passphrase-file", passphrase_file()});
+          platform::to_hex(issuer_id(code).value()), "--nation", at("nation"), "--nation-custodian",
+          first(), "--nation-custodian", second(), "--custodian", first(), "--custodian",
+          second()});
 }
 
 void Nation::deploy_host(std::uint16_t code) const {
     keys({"deploy", "host", "--city-dir", at("city-" + digits(code)), "--out",
-          at("host-" + digits(code)), "--unit", "host", "--city-passphrase-file",
-          passphrase_file()});
+          at("host-" + digits(code)), "--unit", "host", "--custodian", first(), "--custodian",
+          second(), "--passphrase-file", passphrase_file()});
 }
 
 std::filesystem::path Nation::deploy_terminal(const TestDevice& device) const {
@@ -140,14 +142,15 @@ std::filesystem::path Nation::deploy_terminal(const TestDevice& device) const {
     const auto out = at("terminal-" + unit);
     keys({"deploy", "terminal", "--city-dir", at(fmt::format("city-{:04X}", device.city.value())),
           "--out", out, "--operator", platform::to_hex(device.owner.value()), "--device", unit,
-          "--city-passphrase-file", passphrase_file()});
+          "--custodian", first(), "--custodian", second(), "--passphrase-file", passphrase_file()});
     return out;
 }
 
 std::filesystem::path Nation::deploy_desk(std::uint16_t code) const {
     const auto out = at("desk-" + digits(code));
     keys({"deploy", "desk", "--city-dir", at("city-" + digits(code)), "--out", out, "--unit",
-          "desk", "--city-passphrase-file", passphrase_file()});
+          "desk", "--custodian", first(), "--custodian", second(), "--passphrase-file",
+          passphrase_file()});
     return out;
 }
 

@@ -27,6 +27,10 @@ public:
     std::filesystem::path deploy_desk(std::uint16_t code) const;
     [[nodiscard]] std::filesystem::path at(const std::string& name) const { return root_ / name; }
     [[nodiscard]] std::filesystem::path passphrase_file() const { return at("passphrase"); }
+    [[nodiscard]] std::filesystem::path second_file() const { return at("second-passphrase"); }
+    /// The custodians of nation and cities, as the command line names them.
+    [[nodiscard]] std::string first() const { return "first=" + passphrase_file().string(); }
+    [[nodiscard]] std::string second() const { return "second=" + second_file().string(); }
 
 private:
     void keys(std::vector<std::string> arguments) const;
