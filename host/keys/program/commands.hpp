@@ -14,6 +14,8 @@ void add_founding_commands(CLI::App& app, Run& run);
 void add_deploy_command(CLI::App& app, Run& run);
 void add_tree_command(CLI::App& app, Run& run);
 void add_issuing_commands(CLI::App& app, Run& run);
+void add_custodian_commands(CLI::App& app, Run& run);
+void add_audit_commands(CLI::App& app, Run& run);
 void add_calc_command(CLI::App& app, Run& run);
 
 }  // namespace host::keys

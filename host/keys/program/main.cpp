@@ -9,14 +9,17 @@
 namespace {
 
 constexpr const char* footer = R"(A rehearsal, from nothing to a city that issues cards:
-  printf 'one passphrase\n' > pass && chmod 600 pass
-  onecard-keys found-nation --dir nation --rehearsal --seed 1 --passphrase-file pass
+  for who in first second host; do printf "the passphrase of $who\n" > $who; chmod 600 $who; done
+  onecard-keys found-nation --dir nation --custodian first=first --custodian second=second --rehearsal --seed 1
   onecard-keys found-city --dir city-3100 --city 3100 --issuer 3104000000000001 \
-      --nation nation --nation-passphrase-file pass --rehearsal --seed 1 --passphrase-file pass
-  onecard-keys deploy host --city-dir city-3100 --city-passphrase-file pass \
-      --out host-3100 --unit host-3100 --rehearsal --seed 1 --passphrase-file pass
-  onecard-keys tree city-3100/keys.store --passphrase-file pass
+      --nation nation --nation-custodian first=first --nation-custodian second=second \
+      --custodian first=first --custodian second=second --rehearsal --seed 1
+  onecard-keys deploy host --city-dir city-3100 --custodian first=first --custodian second=second \
+      --out host-3100 --unit host-3100 --passphrase-file host --rehearsal --seed 1
+  onecard-keys tree city-3100/keys.store --custodian first=first --custodian second=second
+  onecard-keys audit verify city-3100/keys.store --city city-3100/city.json
 
+Without =FILE a passphrase is asked for on the terminal. docs/keys.md says who should be a custodian.
 Exit status: 0 done, 1 refused or failed (one line says what, where, what to do), 2 usage.)";
 
 }  // namespace
@@ -33,6 +36,8 @@ int main(int argc, char** argv) {
     host::keys::add_deploy_command(app, run);
     host::keys::add_tree_command(app, run);
     host::keys::add_issuing_commands(app, run);
+    host::keys::add_custodian_commands(app, run);
+    host::keys::add_audit_commands(app, run);
     host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
     // A calculation is one line out: what it is given was typed or piped, and is no master key.

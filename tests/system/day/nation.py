@@ -97,8 +97,12 @@ class Programs:
         return done.stdout
 
 
+CUSTODIANS = ('first', 'second', 'third')
+
+
 class Nation:
-    """The keys and deployments under one directory. Passphrases are random, one a place, in files that only we may read."""
+    """The keys and deployments under one directory. Passphrases are random, one a place and one a custodian, in files that only
+    we may read. The roots come from a ceremony of three; two of them open the nation's and the cities' stores (docs/ceremony.md)."""
 
     def __init__(self, programs, directory, seed, cities):
         self.programs, self.seed, self.cities = programs, seed, cities
@@ -116,26 +120,44 @@ class Nation:
     def place(self, name):
         return self.directory / name
 
-    def keys(self, *arguments, place):
-        return self.programs.run('onecard-keys', *arguments, '--rehearsal', '--seed', self.seed, '--passphrase-file', self.passphrase(place))
+    def keys(self, *arguments):
+        return self.programs.run('onecard-keys', *arguments)
+
+    def rehearse(self, *arguments):
+        return self.keys(*arguments, '--rehearsal', '--seed', self.seed)
+
+    def custodian(self, who):
+        return f'{who}={self.passphrase(f"custodian-{who}")}'
+
+    def custodians(self, prefix='', who=CUSTODIANS[:2]):
+        """The options that open a store; all three make one."""
+        return [word for name in who for word in (f'--{prefix}custodian', self.custodian(name))]
+
+    def hold_ceremony(self, progress):
+        ceremony = self.place('ceremony')
+        self.rehearse('ceremony', 'begin', '--dir', ceremony, '--custodians', ','.join(CUSTODIANS), '--quorum', 2)
+        for who in CUSTODIANS:
+            progress(f'ceremony: the components of the {who} custodian')
+            self.rehearse('ceremony', 'component', '--dir', ceremony, '--custodian', self.custodian(who), '--generate')
+        self.rehearse('ceremony', 'combine', '--dir', ceremony, '--out', self.place('nation'), *self.custodians(who=CUSTODIANS))
 
     def found(self, progress):
-        self.keys('found-nation', '--dir', self.place('nation'), place='nation')
+        self.hold_ceremony(progress)
         for city in self.cities:
             progress(f'{city.name}: keys of the city')
-            self.keys('found-city', '--dir', self.place(f'city-{city.code}'), '--city', city.code, '--issuer', city.issuer,
-                      '--nation', self.place('nation'), '--nation-passphrase-file', self.passphrase('nation'), place=f'city-{city.code}')
+            self.rehearse('found-city', '--dir', self.place(f'city-{city.code}'), '--city', city.code, '--issuer', city.issuer,
+                          '--nation', self.place('nation'), *self.custodians('nation-'), *self.custodians(who=CUSTODIANS), '--quorum', 2)
             for kind in ('card', 'sam'):
-                self.programs.run('onecard-keys', 'chip-maker', '--city-dir', self.place(f'city-{city.code}'), '--out', self.transport(city, kind),
-                                  '--kind', kind, '--suite', 'sm4', '--passphrase-file', self.passphrase(f'city-{city.code}'))
+                self.keys('chip-maker', '--city-dir', self.place(f'city-{city.code}'), '--out', self.transport(city, kind),
+                          '--kind', kind, '--suite', 'sm4', *self.custodians())
             self.deploy_city(city)
 
     def transport(self, city, kind):
         return self.place(f'chip-maker-{city.code}-{kind}.hex')
 
     def deploy(self, city, role, name, *arguments):
-        self.keys('deploy', role, '--city-dir', self.place(f'city-{city.code}'), '--city-passphrase-file', self.passphrase(f'city-{city.code}'),
-                  '--out', self.place(name), *arguments, place=name)
+        self.rehearse('deploy', role, '--city-dir', self.place(f'city-{city.code}'), *self.custodians(), '--out', self.place(name),
+                      '--passphrase-file', self.passphrase(name), *arguments)
 
     def deploy_terminal(self, city, name, operator, device):
         self.deploy(city, 'terminal', name, '--operator', operator.id, '--device', device)
@@ -143,7 +165,7 @@ class Nation:
     def deploy_city(self, city):
         self.deploy(city, 'host', f'host-{city.code}', '--unit', f'host-{city.code}')
         self.deploy(city, 'issuer', f'issuer-{city.code}', '--unit', 'issuing', '--nation', self.place('nation'),
-                    '--nation-passphrase-file', self.passphrase('nation'))
+                    *self.custodians('nation-'))
         self.deploy(city, 'desk', f'desk-{city.code}', '--unit', 'desk-1')
         for kiosk in self.kiosks(city):
             self.deploy_terminal(city, kiosk.name, kiosk.operator, kiosk.device)

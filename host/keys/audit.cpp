@@ -1,0 +1,101 @@
+#include "host/keys/audit.hpp"
+
+#include "host/keys/stores.hpp"
+
+namespace host::keys {
+namespace {
+
+using crypto::keys::LogAudit;
+using crypto::keys::LogEntry;
+
+std::string number(std::uint64_t value) {
+    return std::to_string(value);
+}
+
+/// Follows the chain and remembers where it had the head that somebody wrote down.
+struct HeadSearch {
+    crypto::keys::LogHead wanted;
+    crypto::keys::LogHead head;
+    std::uint64_t place = 0;
+    std::uint64_t found = 0;
+    void next(const LogEntry& entry) {
+        head = crypto::keys::next_head(head, entry.line);
+        ++place;
+        if (head == wanted) found = place;
+    }
+};
+
+AuditVerdict verdict_of(const LogAudit& audit, const AuditKnowledge& known,
+                        std::uint64_t known_at) {
+    if (known.audit_key && *known.audit_key != audit.identity.audit_key) {
+        return AuditVerdict::other_key;
+    }
+    if (audit.finding) return AuditVerdict::entry_fault;
+    if (audit.truncated) return AuditVerdict::truncated;
+    if (!audit.state_signed) return AuditVerdict::state_unsigned;
+    if (known.head && known_at == 0) return AuditVerdict::head_missing;
+    return AuditVerdict::whole;
+}
+
+std::string text_of(const AuditReport& report) {
+    const LogAudit& audit = report.audit;
+    switch (report.verdict) {
+        case AuditVerdict::other_key:
+            return "the store names another audit key than the one given: it is another store, or "
+                   "was made anew";
+        case AuditVerdict::entry_fault:
+            return "entry " + number(report.entry) + ": " + name(audit.finding->fault) +
+                   "; the entries before it are whole";
+        case AuditVerdict::truncated:
+            return "the log ends behind entry " + number(audit.count) +
+                   "; the entries that follow were cut off";
+        case AuditVerdict::state_unsigned:
+            return number(audit.count) +
+                   " entries are whole, but the file is not the one that was signed: entries "
+                   "behind entry " +
+                   number(audit.count) + " may be missing, or other parts were changed";
+        case AuditVerdict::head_missing:
+            return number(audit.count) +
+                   " entries are whole, but the log never had the head that was written down: an "
+                   "older file was put back, or the log was written anew";
+        case AuditVerdict::whole: break;
+    }
+    return number(audit.count) + " entries, whole and signed; state " + number(audit.generation);
+}
+
+}  // namespace
+
+const char* name(AuditVerdict verdict) {
+    switch (verdict) {
+        case AuditVerdict::other_key: return "other_key";
+        case AuditVerdict::entry_fault: return "entry_fault";
+        case AuditVerdict::truncated: return "truncated";
+        case AuditVerdict::state_unsigned: return "state_unsigned";
+        case AuditVerdict::head_missing: return "head_missing";
+        case AuditVerdict::whole: return "whole";
+    }
+    return "unknown";
+}
+
+Result<AuditReport> audit_store(const std::filesystem::path& file, const AuditKnowledge& known) {
+    std::optional<HeadSearch> search;
+    std::vector<LogEntry>
+        early;  // the store's id, where the chain begins, is known at the end only
+    auto audit = crypto::keys::audit_sealed_file(file, [&](const LogEntry& entry) {
+        if (known.head) early.push_back(entry);
+    });
+    if (!audit) return store_refusal(file.string(), audit.error());
+    AuditReport report;
+    report.audit = *std::move(audit);
+    if (known.head) {
+        search = HeadSearch{*known.head, crypto::keys::first_head(report.audit.identity.id), 0, 0};
+        for (const LogEntry& entry : early) search->next(entry);
+        report.known_at = search->found;
+    }
+    report.verdict = verdict_of(report.audit, known, report.known_at);
+    report.entry = report.audit.finding ? report.audit.finding->number : report.audit.count;
+    report.text = text_of(report);
+    return report;
+}
+
+}  // namespace host::keys

@@ -1,0 +1,41 @@
+#pragma once
+// What an auditor is told of a log, in words. docs/audit.md.
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "crypto/keys/sealed_file.hpp"
+#include "host/keys/refusal.hpp"
+
+namespace host::keys {
+
+/// What the auditor knows from elsewhere; without it, a whole file put back, or one made anew with
+/// another key, cannot be told from the right one.
+struct AuditKnowledge {
+    std::optional<std::array<std::uint8_t, 64>> audit_key;  ///< x | y: city.json, minutes
+    std::optional<crypto::keys::LogHead> head;              ///< of an earlier audit or of minutes
+};
+
+enum class AuditVerdict : std::uint8_t {  // The first that applies.
+    other_key,       ///< the store names another audit key than the one expected
+    entry_fault,     ///< an entry is missing, out of place or altered: `entry` says which
+    truncated,       ///< the log ends before the number of entries that the header promises
+    state_unsigned,  ///< all entries are right, but something else in the file is not what was
+                     ///< signed
+    head_missing,    ///< the log never had the head written down elsewhere: put back or rewritten
+    whole,
+};
+[[nodiscard]] const char* name(AuditVerdict verdict);
+
+struct AuditReport {
+    AuditVerdict verdict = AuditVerdict::whole;
+    crypto::keys::LogAudit audit;
+    std::uint64_t entry = 0;     ///< the one concerned
+    std::uint64_t known_at = 0;  ///< the entry whose head was written down elsewhere
+    std::string text;            ///< one sentence: what was found, and what that means
+};
+
+[[nodiscard]] Result<AuditReport> audit_store(const std::filesystem::path& file,
+                                              const AuditKnowledge& known);
+
+}  // namespace host::keys
