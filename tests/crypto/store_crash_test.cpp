@@ -1,5 +1,6 @@
 // crypto/keys: a store under SIGKILL and on a full disk: the old one or the new one, whole.
 // docs/key_store.md, "Changing".
+#include <chrono>
 #include <csignal>
 
 #include <sys/resource.h>
@@ -13,11 +14,21 @@ namespace {
 using namespace tests;
 using Fixture = SealedFixture;
 
-#ifdef NDEBUG
-constexpr unsigned kill_count = 300;
-#else
-constexpr unsigned kill_count = 120;
-#endif
+/// Kills until there were enough, or time is up on a slow machine.
+class Rounds {
+public:
+    [[nodiscard]] bool next() {
+        const bool in_time = std::chrono::steady_clock::now() < end_;
+        return count_++ < (in_time ? count_max : count_min);
+    }
+    [[nodiscard]] unsigned count() const { return count_; }
+
+private:
+    static constexpr unsigned count_min = 10, count_max = 300;
+    std::chrono::steady_clock::time_point end_ =
+        std::chrono::steady_clock::now() + std::chrono::seconds{6};
+    unsigned count_ = 0;
+};
 
 /// While it lives, no file of this process grows above `size`: writing fails with EFBIG, as on a
 /// full disk. Works without any right, and in a container too.
@@ -98,7 +109,7 @@ TEST_CASE(
     Store store = f.create();
     const auto key = crypto::sm2::PublicKey::parse(store->identity().audit_key);
     LogVerifier verifier{store->identity().id, *key};
-    for (unsigned round = 0; round < kill_count; ++round) {
+    for (Rounds rounds; rounds.next();) {
         const std::uint64_t before = store->log().size();
         Victim victim{[&](const auto& acknowledge) {
             for (std::uint64_t n = before + 1;; ++n) {
@@ -110,7 +121,7 @@ TEST_CASE(
         const std::uint64_t wait = instants.below(25'000);
         const std::uint64_t acknowledged = std::max(victim.kill_after(changes, wait), before);
         auto again = f.open();
-        INFO("round " << round << ", killed " << wait << " us after change " << changes);
+        INFO("round " << rounds.count() << ", killed " << wait << " us after change " << changes);
         REQUIRE(again.has_value());
         store = std::move(*again);
         const std::uint64_t now = store->log().size();
@@ -133,20 +144,15 @@ TEST_CASE(
 
 TEST_CASE("store crash: killed while it is made, a store is whole or not there") {
     crypto::SeededRandom instants{2027};
-    unsigned whole = 0;
-    for (unsigned round = 0; round < kill_count / 4; ++round) {
+    for (unsigned round = 0; round < 10; ++round) {
         Fixture f;
         Victim victim{[&](const auto&) {
             const Store store = f.create();
             for (;;) pause();
         }};
         (void)victim.kill_after(0, instants.below(25'000));
-        if (!std::filesystem::exists(f.path())) {
-            whole += f.create() != nullptr ? 1U : 0U;  // it can be made still
-        } else {
-            whole += f.open().has_value() ? 1U : 0U;
-        }
-        CHECK(whole == round + 1);
+        if (!std::filesystem::exists(f.path())) f.create();  // it can be made still
+        CHECK(f.open().has_value());
     }
 }
 
