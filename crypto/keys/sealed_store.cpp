@@ -124,6 +124,9 @@ KeyResult<void> SealedStore::load(const SealedParts& parts) {
         return refuse(KeyError::wrong_passphrase);
     }
     ONECARD_TRY(entries, parse_entries(plain));
+    // A key inside a token is computed with there: its bytes here are no secret of `size` bytes.
+    const auto elsewhere = [](const Entry& entry) { return entry.place != KeyPlace::here; };
+    if (std::ranges::any_of(entries, elsewhere)) return refuse(KeyError::unknown_version);
     entries_ = std::move(entries);
     return {};
 }
