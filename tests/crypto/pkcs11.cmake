@@ -13,3 +13,11 @@ foreach(part pkcs11 pkcs11_recovery pkcs11_threads)
         ONECARD_FAULTY_MODULE="$<TARGET_FILE:crypto_pkcs11_faulty_module>")
     add_dependencies(crypto_${part}_test crypto_pkcs11_faulty_module)
 endforeach()
+# The key store over a token: the promises of every store, and its own.
+foreach(part key_store token_store)
+    onecard_test(crypto_${part}_on_token_test SOURCES ${part}_test.cpp LABELS crypto keys
+        LINK onecard::crypto_pkcs11 onecard::crypto_random OpenSSL::Crypto)
+    target_compile_definitions(crypto_${part}_on_token_test PRIVATE ONECARD_TEST_TOKEN
+        ONECARD_SOFTHSM2="${softhsm2}" ONECARD_FAULTY_MODULE="$<TARGET_FILE:crypto_pkcs11_faulty_module>")
+    add_dependencies(crypto_${part}_on_token_test crypto_pkcs11_faulty_module)
+endforeach()

@@ -2,6 +2,8 @@
 // ONECARD_PKCS11_SECONDS: how long (3 unless it says).
 #include <atomic>
 #include <chrono>
+#include <mutex>
+#include <shared_mutex>
 #include <thread>
 
 #include "tests/crypto/pkcs11_fixture.hpp"
@@ -40,6 +42,8 @@ public:
             default: return diversify();
         }
     }
+
+    [[nodiscard]] bool has_done_all() const { return n_ >= 8; }
 
 private:
     void expect(bool holds, const char* what, const p11::Error* error = nullptr) {
@@ -119,17 +123,51 @@ TEST_CASE("Token: sixteen threads with every result right and no error") {
     for (unsigned number = 0; number < 16; ++number) {
         crowd.emplace_back([&, number] {
             Worker worker{*token.token, counts, number, master};
-            while (std::chrono::steady_clock::now() < end) worker.step();
+            while (std::chrono::steady_clock::now() < end || !worker.has_done_all()) {
+                worker.step();
+            }
         });
     }
     for (auto& one : crowd) one.join();
-    MESSAGE("children " << counts.children << ", signatures " << counts.signatures << ", seals "
-                        << counts.seals << ", keys made and destroyed " << counts.made << ", lists "
-                        << counts.lists);
+    MESSAGE("children " << counts.children.load() << ", signatures " << counts.signatures.load()
+                        << ", seals " << counts.seals.load() << ", keys made and destroyed "
+                        << counts.made.load() << ", lists " << counts.lists.load());
     CHECK(counts.errors == 0);
     CHECK(counts.children > 0);
     CHECK(counts.signatures > 0);
     CHECK(counts.seals > 0);
     CHECK(counts.made > 0);
     CHECK(good(token->list()).size() == 4);
+}
+
+TEST_CASE("Gate: who wants to be alone is alone and is not starved by a crowd") {
+    p11::Gate gate;
+    std::atomic<bool> stop = false;
+    std::atomic<int> together = 0, together_max = 0, broken = 0;
+    bool alone = false;  // changed under the gate only
+    std::vector<std::thread> crowd;
+    for (int i = 0; i < 16; ++i) {
+        crowd.emplace_back([&] {
+            while (!stop) {
+                const std::shared_lock inside{gate};
+                const int now = ++together;
+                if (now > together_max) together_max = now;
+                std::this_thread::yield();
+                if (alone) ++broken;
+                --together;
+            }
+        });
+    }
+    while (together_max < 2) std::this_thread::yield();
+    // Without a turn of its own this would wait for a moment when all sixteen are outside.
+    for (int n = 0; n < 200; ++n) {
+        const std::unique_lock inside{gate};
+        alone = true;
+        if (together != 0) ++broken;
+        std::this_thread::yield();
+        alone = false;
+    }
+    stop = true;
+    for (auto& one : crowd) one.join();
+    CHECK(broken == 0);
 }

@@ -30,47 +30,63 @@ constexpr std::uint8_t usages_of(ObjectClass object_class) {
     return 0x7F;
 }
 
-/// An attribute with room for its value; empty when the object does not have it.
-class Attribute {
+constexpr std::array<CK_ATTRIBUTE_TYPE, 18> attributes_read{CKA_CLASS,
+                                                            CKA_ID,
+                                                            CKA_LABEL,
+                                                            CKA_KEY_TYPE,
+                                                            CKA_VALUE_LEN,
+                                                            CKA_EC_PARAMS,
+                                                            CKA_ENCRYPT,
+                                                            CKA_DECRYPT,
+                                                            CKA_SIGN,
+                                                            CKA_VERIFY,
+                                                            CKA_WRAP,
+                                                            CKA_UNWRAP,
+                                                            CKA_DERIVE,
+                                                            CKA_PRIVATE,
+                                                            CKA_SENSITIVE,
+                                                            CKA_EXTRACTABLE,
+                                                            CKA_ALWAYS_SENSITIVE,
+                                                            CKA_NEVER_EXTRACTABLE};
+
+/// An object's attributes, read in one call: a module may be at the far end of a network.
+class Attributes {
 public:
-    explicit Attribute(CK_ATTRIBUTE_TYPE type) : type_{type} {}
-    [[nodiscard]] CK_RV read(const CK_FUNCTION_LIST& call, CK_SESSION_HANDLE session,
-                             CK_OBJECT_HANDLE object) {
-        CK_ATTRIBUTE one{type_, value_.data(), value_.size()};
-        const CK_RV rv = call.C_GetAttributeValue(session, object, &one, 1);
-        if (rv == CKR_OK && one.ulValueLen <= value_.size()) size_ = one.ulValueLen;
-        // Base 2.40, 5.7: the object has no such attribute, or one longer than any of ours.
-        const bool absent = rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ||
-                            rv == CKR_BUFFER_TOO_SMALL;
-        return absent ? CKR_OK : rv;
+    [[nodiscard]] Result<void> read(const CK_FUNCTION_LIST& call, CK_SESSION_HANDLE session,
+                                    CK_OBJECT_HANDLE object) {
+        for (std::size_t i = 0; i < attributes_read.size(); ++i) {
+            list_[i] = {attributes_read[i], values_[i].data(), values_[i].size()};
+        }
+        const CK_RV rv = call.C_GetAttributeValue(session, object, list_.data(), list_.size());
+        // Base 2.40, 5.7: these say that some were not there, or longer than any of ours; the
+        // others have been read.
+        const bool some = rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_SENSITIVE ||
+                          rv == CKR_BUFFER_TOO_SMALL;
+        if (rv != CKR_OK && !some) return refused("C_GetAttributeValue", rv);
+        return {};
     }
-    [[nodiscard]] bool flag() const { return size_ == sizeof(CK_BBOOL) && value_[0] != CK_FALSE; }
-    [[nodiscard]] std::optional<CK_ULONG> number() const {
+    /// Empty when the object does not have it.
+    [[nodiscard]] Bytes bytes(CK_ATTRIBUTE_TYPE type) const {
+        const auto place = static_cast<std::size_t>(std::ranges::find(attributes_read, type) -
+                                                    attributes_read.begin());
+        const CK_ULONG size = list_[place].ulValueLen;
+        return size > values_[place].size() ? Bytes{} : Bytes{values_[place]}.first(size);
+    }
+    [[nodiscard]] bool flag(CK_ATTRIBUTE_TYPE type) const {
+        const Bytes value = bytes(type);
+        return value.size() == sizeof(CK_BBOOL) && value[0] != CK_FALSE;
+    }
+    [[nodiscard]] std::optional<CK_ULONG> number(CK_ATTRIBUTE_TYPE type) const {
+        const Bytes value = bytes(type);
         CK_ULONG out = 0;
-        if (size_ != sizeof out) return std::nullopt;
-        std::copy_n(value_.begin(), sizeof out, reinterpret_cast<std::uint8_t*>(&out));
+        if (value.size() != sizeof out) return std::nullopt;
+        std::ranges::copy(value, reinterpret_cast<std::uint8_t*>(&out));
         return out;
     }
-    [[nodiscard]] Bytes bytes() const { return Bytes{value_}.first(size_); }
 
 private:
-    CK_ATTRIBUTE_TYPE type_;
-    std::array<std::uint8_t, 256> value_{};
-    std::size_t size_ = 0;
-};
-
-/// Reads one attribute after another; the first call that fails is remembered.
-struct Reader {
-    const CK_FUNCTION_LIST& call;
-    CK_SESSION_HANDLE session;
-    CK_OBJECT_HANDLE object;
-    CK_RV rv = CKR_OK;
-
-    Attribute operator()(CK_ATTRIBUTE_TYPE type) {
-        Attribute out{type};
-        if (rv == CKR_OK) rv = out.read(call, session, object);
-        return out;
-    }
+    std::array<std::array<std::uint8_t, 256>, attributes_read.size()> values_{};
+    std::array<CK_ATTRIBUTE, attributes_read.size()> list_{};
 };
 
 ObjectClass class_of(CK_ULONG number) {
@@ -83,15 +99,15 @@ constexpr std::array<std::uint8_t, 10> p256_parameters{
     // secp256r1: RFC 5480, 2.1.1.1
     0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07};
 
-void read_type(Reader& read, ObjectDescription& out) {
-    const CK_ULONG type = read(CKA_KEY_TYPE).number().value_or(CKK_VENDOR_DEFINED);
+void read_type(const Attributes& read, ObjectDescription& out) {
+    const CK_ULONG type = read.number(CKA_KEY_TYPE).value_or(CKK_VENDOR_DEFINED);
     if (type == CKK_AES) {
         out.algorithm = Algorithm::aes;
-        out.size = read(CKA_VALUE_LEN).number().value_or(0);
+        out.size = read.number(CKA_VALUE_LEN).value_or(0);
     } else if (type == CKK_DES2 || type == CKK_DES3) {
         out.algorithm = Algorithm::triple_des;
         out.size = type == CKK_DES2 ? 16 : 24;
-    } else if (type == CKK_EC && std::ranges::equal(read(CKA_EC_PARAMS).bytes(), p256_parameters)) {
+    } else if (type == CKK_EC && std::ranges::equal(read.bytes(CKA_EC_PARAMS), p256_parameters)) {
         out.algorithm = Algorithm::p256;
         out.size = 32;
     }
@@ -186,30 +202,23 @@ CK_OBJECT_CLASS class_number(ObjectClass object_class) {
 
 Result<ObjectDescription> describe_object(const CK_FUNCTION_LIST& call, CK_SESSION_HANDLE session,
                                           CK_OBJECT_HANDLE object) {
-    Reader read{call, session, object};
+    Attributes read;
+    ONECARD_CHECK(read.read(call, session, object));
     ObjectDescription out;
-    out.object_class = class_of(read(CKA_CLASS).number().value_or(CKO_DATA));
-    const auto id = read(CKA_ID);
-    const auto label = read(CKA_LABEL);
-    out.name.id.assign(id.bytes().begin(), id.bytes().end());
-    out.name.label.assign(label.bytes().begin(), label.bytes().end());
-    if (out.object_class != ObjectClass::any) {
-        read_type(read, out);
-        for (const UsageAttribute& one : usage_attributes) {
-            const bool allowed = (usages_of(out.object_class) & one.bit) != 0;
-            if (allowed && read(one.type).flag()) out.usages |= one.bit;
-        }
+    out.object_class = class_of(read.number(CKA_CLASS).value_or(CKO_DATA));
+    const Bytes id = read.bytes(CKA_ID), label = read.bytes(CKA_LABEL);
+    out.name = {{id.begin(), id.end()}, {label.begin(), label.end()}};
+    if (out.object_class == ObjectClass::any) return out;
+    read_type(read, out);
+    for (const UsageAttribute& one : usage_attributes) {
+        if (read.flag(one.type)) out.usages |= one.bit;
     }
-    if (out.object_class == ObjectClass::secret_key ||
-        out.object_class == ObjectClass::private_key) {
-        // An attribute that is not there must not count as safe: extractable unless it says no.
-        const auto extractable = read(CKA_EXTRACTABLE);
-        const bool stays = !extractable.bytes().empty() && !extractable.flag();
-        out.kept_inside = stays && read(CKA_PRIVATE).flag() && read(CKA_SENSITIVE).flag();
-        out.born_inside = out.kept_inside && read(CKA_ALWAYS_SENSITIVE).flag() &&
-                          read(CKA_NEVER_EXTRACTABLE).flag();
-    }
-    if (read.rv != CKR_OK) return refused("C_GetAttributeValue", read.rv);
+    if (out.object_class == ObjectClass::public_key) return out;
+    // An attribute that is not there must not count as safe: extractable unless it says no.
+    const bool stays = !read.bytes(CKA_EXTRACTABLE).empty() && !read.flag(CKA_EXTRACTABLE);
+    out.kept_inside = stays && read.flag(CKA_PRIVATE) && read.flag(CKA_SENSITIVE);
+    out.born_inside =
+        out.kept_inside && read.flag(CKA_ALWAYS_SENSITIVE) && read.flag(CKA_NEVER_EXTRACTABLE);
     return out;
 }
 

@@ -32,6 +32,8 @@ enum class Use : std::uint8_t {
     unwrap,          ///< AES: lets keys in, and none out
 };
 enum class ObjectClass : std::uint8_t { secret_key, private_key, public_key, any };
+inline constexpr std::array<ObjectClass, 3> key_classes{
+    ObjectClass::secret_key, ObjectClass::private_key, ObjectClass::public_key};
 
 struct KeySpec {
     ObjectName name;

@@ -84,12 +84,16 @@ std::optional<Token::Held> Token::cached(const Session& session, const CacheKey&
     return Held{known->second.handle, known->second.description, true};
 }
 
+void Token::remember(const Session& session, CK_OBJECT_HANDLE handle,
+                     const ObjectDescription& description) {
+    const std::lock_guard guard{cache_mutex_};
+    cache_.insert_or_assign(CacheKey{description.name, description.object_class},
+                            Cached{session.connection, handle, description});
+}
+
 void Token::forget(const ObjectName& name) {
     const std::lock_guard guard{cache_mutex_};
-    for (const auto object_class :
-         {ObjectClass::secret_key, ObjectClass::private_key, ObjectClass::public_key}) {
-        cache_.erase({name, object_class});
-    }
+    for (const auto object_class : key_classes) cache_.erase({name, object_class});
 }
 
 Result<Token::Held> Token::resolve(const Session& session, const ObjectName& name,
@@ -102,8 +106,7 @@ Result<Token::Held> Token::resolve(const Session& session, const ObjectName& nam
         return refusal(Refusal::object_ambiguous, "key \"" + name.label + '"');
     }
     ONECARD_TRY(description, describe_object(session.call, session.handle, handles[0]));
-    const std::lock_guard guard{cache_mutex_};
-    cache_.insert_or_assign(key, Cached{session.connection, handles[0], description});
+    remember(session, handles[0], description);
     return Held{handles[0], description, false};
 }
 
@@ -141,8 +144,7 @@ Result<void> Token::destroy(const ObjectName& key) {
     return pool_->run(Beside::nobody, Repeat::never, [&](const Session& session) -> Result<void> {
         forget(key);
         std::vector<CK_OBJECT_HANDLE> doomed;
-        for (const auto object_class :
-             {ObjectClass::secret_key, ObjectClass::private_key, ObjectClass::public_key}) {
+        for (const auto object_class : key_classes) {
             ONECARD_TRY(handles, find_handles(session, &key, object_class));
             if (handles.size() > 1) {
                 return refusal(Refusal::object_ambiguous, "key \"" + key.label + '"');

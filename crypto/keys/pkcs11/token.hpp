@@ -14,9 +14,10 @@ struct TokenOptions {
     std::size_t sessions = 16;  ///< 1..sessions_max
 };
 
-/// A token with its user logged in. Any number of threads may use it. Every function may answer
-/// process_forked, device_removed, session_lost, pin_wrong to pin_refused (the PIN was changed
-/// under us) and token_failed besides what its comment names. `out` is all zero after a refusal.
+/// A token with its user logged in. Any number of threads may use it, until one destroys it. Every
+/// function may answer process_forked, device_removed, session_lost, pin_wrong to pin_refused (the
+/// PIN was changed under us) and token_failed besides what its comment names. `out` is all zero
+/// after a refusal.
 class Token {
 public:
     /// `pin` is copied into locked memory. Refusals: token_missing to pin_refused.
@@ -101,6 +102,8 @@ private:
     [[nodiscard]] Result<Held> resolve(const Session& session, const ObjectName& name,
                                        ObjectClass object_class);
     [[nodiscard]] std::optional<Held> cached(const Session& session, const CacheKey& key);
+    void remember(const Session& session, CK_OBJECT_HANDLE handle,
+                  const ObjectDescription& description);
     void forget(const ObjectName& name);
     /// `operation(session, held)` with the key of that name and use, found again once when the
     /// module no longer knows its handle.
@@ -118,16 +121,16 @@ private:
                                                   const ObjectName& name) const;
     /// Reads back what was asked for; what is not so is destroyed and refused.
     [[nodiscard]] Result<void> check_made(const Session& session, CK_OBJECT_HANDLE handle,
-                                          const KeySpec& key) const;
+                                          const KeySpec& key);
     template <class Make>
     [[nodiscard]] Result<void> make(const KeySpec& key, Make operation);
     [[nodiscard]] Result<void> generate_secret(const Session& session, const KeySpec& key,
-                                               CK_MECHANISM_TYPE type) const;
-    [[nodiscard]] Result<void> generate_pair(const Session& session, const KeySpec& key) const;
+                                               CK_MECHANISM_TYPE type);
+    [[nodiscard]] Result<void> generate_pair(const Session& session, const KeySpec& key);
     [[nodiscard]] static Result<MutableBytes> import_form(const KeySpec& key, bool as_des3,
                                                           Bytes value, LockedArena& arena);
     [[nodiscard]] Result<void> import_value(const Session& session, const KeySpec& key,
-                                            CK_KEY_TYPE type, Bytes value) const;
+                                            CK_KEY_TYPE type, Bytes value);
     [[nodiscard]] Result<CK_OBJECT_HANDLE> import_wrapped(const Session& session,
                                                           const KeySpec& key, CK_KEY_TYPE type,
                                                           Bytes value) const;

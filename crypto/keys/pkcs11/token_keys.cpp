@@ -138,8 +138,9 @@ Result<void> Token::check_spec(const KeySpec& key) const {
 }
 
 Result<void> Token::check_name_is_free(const Session& session, const ObjectName& name) const {
-    for (const auto object_class :
-         {ObjectClass::secret_key, ObjectClass::private_key, ObjectClass::public_key}) {
+    ONECARD_TRY(any, find_handles(session, &name, ObjectClass::any));
+    if (any.empty()) return {};
+    for (const auto object_class : key_classes) {  // a certificate may bear its key's name
         ONECARD_TRY(taken, find_handles(session, &name, object_class));
         if (!taken.empty()) return refusal(Refusal::object_exists, "key \"" + name.label + '"');
     }
@@ -147,20 +148,23 @@ Result<void> Token::check_name_is_free(const Session& session, const ObjectName&
 }
 
 Result<void> Token::check_made(const Session& session, CK_OBJECT_HANDLE handle,
-                               const KeySpec& key) const {
+                               const KeySpec& key) {
     auto made = describe_object(session.call, session.handle, handle);
     auto right = made ? check_use(*made, key.use) : Result<void>{std::unexpected{made.error()}};
-    if (right) return right;
-    static_cast<void>(session.call.C_DestroyObject(session.handle, handle));
+    if (right) {
+        remember(session, handle, *made);
+    } else {
+        static_cast<void>(session.call.C_DestroyObject(session.handle, handle));
+    }
     return right;
 }
 
-/// The name is looked at twice: first as an operation that may be repeated, so that a connection
-/// that died in the night is renewed before anything is made; then for good, alone.
+/// First something that may be repeated, so that a connection that died in the night is renewed
+/// before anything is made.
 template <class Make>
 Result<void> Token::make(const KeySpec& key, Make operation) {
-    ONECARD_CHECK(pool_->run(Beside::others, Repeat::once, [&](const Session& session) {
-        return check_name_is_free(session, key.name);
+    ONECARD_CHECK(pool_->run(Beside::others, Repeat::once, [](const Session& session) {
+        return check_logged_in(session.call, session.handle);
     }));
     return pool_->run(Beside::nobody, Repeat::never, [&](const Session& session) -> Result<void> {
         ONECARD_CHECK(check_name_is_free(session, key.name));
@@ -184,7 +188,7 @@ Result<void> Token::generate(const KeySpec& key) {
 }
 
 Result<void> Token::generate_secret(const Session& session, const KeySpec& key,
-                                    CK_MECHANISM_TYPE type) const {
+                                    CK_MECHANISM_TYPE type) {
     Template made;
     describe_secret(made, key, key_type(key, false), usage_of(key.use));
     if (key.algorithm == Algorithm::aes) made.number(CKA_VALUE_LEN, key.size);
@@ -196,7 +200,7 @@ Result<void> Token::generate_secret(const Session& session, const KeySpec& key,
     return check_made(session, handle, key);
 }
 
-Result<void> Token::generate_pair(const Session& session, const KeySpec& key) const {
+Result<void> Token::generate_pair(const Session& session, const KeySpec& key) {
     Template open;
     open.number(CKA_CLASS, CKO_PUBLIC_KEY);
     open.number(CKA_KEY_TYPE, CKK_EC);
@@ -253,7 +257,7 @@ Result<MutableBytes> Token::import_form(const KeySpec& key, bool as_des3, Bytes 
 }
 
 Result<void> Token::import_value(const Session& session, const KeySpec& key, CK_KEY_TYPE type,
-                                 Bytes value) const {
+                                 Bytes value) {
     Template given;
     describe_secret(given, key, type, usage_of(key.use));
     given.bytes(CKA_VALUE, value);
