@@ -37,8 +37,8 @@ TEST_CASE("token store: a program's 3DES masters stay inside, and derive there w
     REQUIRE(key.has_value());
     FileBytes out(16);
     CHECK(store->reveal(*key, out).error() == KeyError::not_revealable);
-    const std::array factors{crypto::purse::Factor{0x31, 0x04, 0, 0, 0, 0, 0, 0x01},
-                             crypto::purse::Factor{0, 0, 0, 0, 0, 0, 0x12, 0x34}};
+    const std::array factors{crypto::purse::Factor{{0x31, 0x04, 0, 0, 0, 0, 0, 0x01}},
+                             crypto::purse::Factor{{0, 0, 0, 0, 0, 0, 0x12, 0x34}}};
     const auto derived = store->derive(*key, factors);
     REQUIRE(derived.has_value());
     crypto::purse::PurseKey expected{protocol::Suite::triple_des,
