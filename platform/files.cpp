@@ -135,6 +135,13 @@ FileResult<std::vector<std::uint8_t>> read_file(const std::filesystem::path& pat
     return content;
 }
 
+std::optional<FileStamp> file_stamp(const std::filesystem::path& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+    return FileStamp{found.st_ino, found.st_size,
+                     std::int64_t{found.st_ctim.tv_sec} * 1'000'000'000 + found.st_ctim.tv_nsec};
+}
+
 FileResult<std::string> read_text_file(const std::filesystem::path& path, std::size_t size_max) {
     ONECARD_TRY(content, read_file(path, size_max));
     return std::string{content.begin(), content.end()};

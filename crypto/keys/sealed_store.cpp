@@ -29,7 +29,7 @@ CheckValue digest_check(Bytes value) {
     return out;
 }
 
-CheckValue public_check(const P256Bytes& point) {
+CheckValue public_check(const P256PublicKey& point) {
     return digest_check(point);
 }
 
@@ -53,7 +53,7 @@ KeyResult<CheckValue> check_value_of(KeyAlgorithm algorithm, Bytes secret, Rando
         case KeyAlgorithm::passphrase:
         case KeyAlgorithm::hmac_sm3: return digest_check(secret);
         case KeyAlgorithm::p256_private: {
-            const auto point = p256_public_key(secret.first<32>(), random);
+            const auto point = public_key_of(P256PrivateKey{secret.first<32>()}, random);
             if (!point) return refuse(KeyError::key_value_wrong);
             return public_check(*point);
         }
@@ -241,7 +241,11 @@ KeyResult<KeyId> SealedStore::generate(const KeyName& key, KeyState state, std::
     }
     const MutableBytes place = arena_.allocate(size);
     if (place.empty()) return refuse(KeyError::memory_not_lockable);
-    random.fill(place);
+    if (key.algorithm == KeyAlgorithm::p256_private) {
+        std::ranges::copy(generate_p256(random).bytes(), place.begin());
+    } else {
+        random.fill(place);
+    }
     return take_in(key, state, place, "generated");
 }
 

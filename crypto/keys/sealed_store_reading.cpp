@@ -100,8 +100,11 @@ KeyResult<std::array<std::uint8_t, 64>> SealedStore::sign_p256(
     ONECARD_TRY(entry, p256_entry(key));
     if (entry->state != KeyState::active) return refuse(KeyError::key_state_forbids);
     if (entry->place == KeyPlace::token) return vault_->sign_p256(entry->secret, digest);
-    return with_secret(*entry, [&](Bytes secret) -> KeyResult<P256Bytes> {
-        const auto signature = p256_sign(secret.first<32>(), digest, random_);
+    return with_secret(*entry, [&](Bytes secret) -> KeyResult<P256Signature> {
+        const P256PrivateKey signing_key{secret.first<32>()};
+        Sha256Digest signed_digest{};
+        std::ranges::copy(digest, signed_digest.begin());
+        const auto signature = software_signer(signing_key, random_)(signed_digest);
         if (!signature) return refuse(KeyError::key_value_wrong);
         return *signature;
     });
@@ -110,8 +113,8 @@ KeyResult<std::array<std::uint8_t, 64>> SealedStore::sign_p256(
 KeyResult<std::array<std::uint8_t, 64>> SealedStore::p256_public(KeyId key) const {
     ONECARD_TRY(entry, p256_entry(key));
     if (entry->place == KeyPlace::token) return vault_->p256_public(entry->secret);
-    return with_secret(*entry, [&](Bytes secret) -> KeyResult<P256Bytes> {
-        const auto point = p256_public_key(secret.first<32>(), random_);
+    return with_secret(*entry, [&](Bytes secret) -> KeyResult<P256PublicKey> {
+        const auto point = public_key_of(P256PrivateKey{secret.first<32>()}, random_);
         if (!point) return refuse(KeyError::key_value_wrong);
         return *point;
     });

@@ -108,8 +108,10 @@ struct Certified {
 Result<Certified> certify(const Deployment& deployment, const City& city,
                           const crypto::keys::P256PrivateKey& key, unsigned years,
                           crypto::Random& random, const platform::Clock& clock) {
-    ONECARD_TRY(authority_key,
-                reveal_tls(*city.store, crypto::keys::city_authority(city.identity.city)));
+    ONECARD_TRY(authority,
+                authority_in(*city.store, crypto::keys::city_authority(city.identity.city)));
+    const auto own_key = crypto::keys::public_key_of(key, random);
+    if (!own_key) return refuse(RefusalKind::certificate_refused, "the unit's key: out of range");
     const Validity validity = validity_of(clock, years);
     const auto serial = crypto::keys::generate_serial(random);
     auto pem = crypto::keys::write_certificate(
@@ -119,7 +121,7 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
          serial,
          validity.not_before,
          validity.not_after},
-        key, authority_key, random);
+        *own_key, authority);
     if (!pem) {
         return refuse(RefusalKind::certificate_refused,
                       deployment.unit + ": " + crypto::keys::name(pem.error()));

@@ -223,6 +223,24 @@ Result<crypto::sm2::PublicKey> sm2_public(const KeyStore& store, const KeyName& 
     return pair->public_key();
 }
 
+Result<void> generate_authority(KeyStore& store, const KeyName& key, crypto::Random& random) {
+    return generate_key(store, key, crypto::keys::P256PrivateKey::size, random);
+}
+
+Result<crypto::keys::X509Issuer> authority_in(const KeyStore& store, const KeyName& key) {
+    const auto id = store.find(key);
+    if (!id) return store_refusal(text(key), id.error());
+    const auto point = store.p256_public(*id);
+    if (!point) return store_refusal(text(key), point.error());
+    return crypto::keys::X509Issuer{*point,
+                                    [&store, key = *id](const crypto::keys::Sha256Digest& digest)
+                                        -> std::optional<crypto::keys::P256Signature> {
+                                        const auto signature = store.sign_p256(key, digest);
+                                        if (!signature) return std::nullopt;
+                                        return *signature;
+                                    }};
+}
+
 Result<crypto::keys::P256PrivateKey> generate_tls(KeyStore& store, const KeyName& key,
                                                   crypto::Random& random) {
     auto secret = crypto::keys::generate_p256(random);

@@ -122,6 +122,12 @@ struct ActiveKey {
                                                           crypto::Random& random);
 [[nodiscard]] Result<crypto::sm2::PublicKey> sm2_public(const KeyStore& store, const KeyName& key,
                                                         crypto::Random& random);
+/// A fresh P-256 key that only the store signs with.
+[[nodiscard]] Result<void> generate_authority(KeyStore& store, const KeyName& key,
+                                              crypto::Random& random);
+/// A certificate authority whose key stays in its store. The store outlives it.
+[[nodiscard]] Result<crypto::keys::X509Issuer> authority_in(const KeyStore& store,
+                                                            const KeyName& key);
 [[nodiscard]] Result<crypto::keys::P256PrivateKey> generate_tls(KeyStore& store, const KeyName& key,
                                                                 crypto::Random& random);
 [[nodiscard]] Result<crypto::keys::P256PrivateKey> reveal_tls(const KeyStore& store,

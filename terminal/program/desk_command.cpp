@@ -16,6 +16,7 @@ struct DeskFile {
     std::string reader;
     HostAddress issuer;
     std::optional<KioskConfig> kiosk;
+    platform::StaleLists stale_lists = platform::StaleLists::refuse;
 };
 platform::ConfigResult<DeskFile> load_desk_config(const std::filesystem::path& path) {
     ONECARD_TRY(file, platform::Config::load(path));
@@ -23,6 +24,8 @@ platform::ConfigResult<DeskFile> load_desk_config(const std::filesystem::path& p
     ONECARD_TRY(deployment, file.path("deployment"));
     ONECARD_TRY(reader, file.text("reader.card"));
     ONECARD_TRY(issuer, read_host(file, "issuer"));
+    ONECARD_TRY(stale_lists, read_stale_lists(file));
+    out.stale_lists = stale_lists;
     out.deployment = deployment;
     out.reader = reader;
     out.issuer = issuer;
@@ -74,8 +77,8 @@ bool issue_chip(PcscReader& reader, const DeskOptions& options, platform::HttpCh
 std::expected<int, std::string> start(const DeskOptions& options, crypto::Random& random) {
     const auto config = load_desk_config(options.config);
     if (!config) return std::unexpected{config.error().text()};
-    ONECARD_TRY(deployment,
-                open_deployment(config->deployment, options.passphrase, options.rehearsal, random));
+    ONECARD_TRY(deployment, open_deployment(config->deployment, options.passphrase,
+                                            options.rehearsal, random, config->stale_lists));
     if (deployment.who.role != "desk") {
         return std::unexpected{config->deployment.string() + ": not a desk's deployment"};
     }

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/keys/x509_revocation.hpp"
 #include "crypto/random/system_random.hpp"
 #include "host/keys/stores.hpp"
 #include "host/service/key_store_keys.hpp"
@@ -164,6 +165,30 @@ platform::TlsMaterial material_of(const std::filesystem::path& deployment) {
     out.trusted_pem = read_all(deployment / host::keys::root_file);
     out.private_key = host::keys::reveal_tls(*store.value(), crypto::keys::tls_identity()).value();
     return out;
+}
+
+std::string revocation_list(const Nation& nation, std::uint16_t code, std::uint64_t number,
+                            const std::vector<std::string>& certificates) {
+    namespace keys = crypto::keys;
+    const auto store = host::keys::open_store(
+        nation.at("city-" + digits(code)) / host::keys::store_file,
+        {reinterpret_cast<const std::uint8_t*>(passphrase.data()), passphrase.size()},
+        system_random());
+    const CityCode city{static_cast<std::uint16_t>(std::stoi(digits(code), nullptr, 16))};
+    const auto secret = host::keys::reveal_tls(*store.value(), keys::city_authority(city)).value();
+    const auto days_from_now = [](std::int64_t days) {
+        return platform::local_date_time(platform::SystemClock{}.unix_ms() + days * 86'400'000, 0);
+    };
+    keys::X509RevocationList list{
+        {"city-ca", digits(code), "authority"}, number, days_from_now(-1), days_from_now(1), {}};
+    for (const std::string& pem : certificates) {
+        list.revoked.push_back({keys::read_certificates(pem).value().front().serial,
+                                list.this_update, keys::RevocationReason::key_compromise});
+    }
+    const auto open = keys::public_key_of(secret, system_random()).value();
+    return keys::write_x509_revocation_list(list,
+                                            {open, keys::software_signer(secret, system_random())})
+        .value();
 }
 
 std::unique_ptr<host::Keys> keys_of(const std::filesystem::path& deployment, CityCode city) {

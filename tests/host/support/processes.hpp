@@ -40,6 +40,10 @@ private:
 
 /// What a deployed directory lets its owner show and say over TLS.
 [[nodiscard]] platform::TlsMaterial material_of(const std::filesystem::path& deployment);
+/// A list of that city's authority, naming the first certificate of each PEM, good for a day.
+[[nodiscard]] std::string revocation_list(const Nation& nation, std::uint16_t code,
+                                          std::uint64_t number,
+                                          const std::vector<std::string>& certificates);
 /// The keys of a deployed host: cards made with them carry TACs that it knows.
 [[nodiscard]] std::unique_ptr<host::Keys> keys_of(const std::filesystem::path& deployment,
                                                   CityCode city);
