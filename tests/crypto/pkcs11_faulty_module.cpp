@@ -11,6 +11,8 @@
 
 #include <dlfcn.h>
 
+#include "crypto/keys/pkcs11/gate.hpp"
+
 namespace {
 
 struct Fault {
@@ -31,7 +33,7 @@ struct State {
 };
 State state;
 /// SoftHSM2 crashes when its sessions are closed under a call, so that a loss comes between calls.
-std::shared_mutex in_call;
+crypto::keys::pkcs11::Gate in_call;
 const CK_FUNCTION_LIST* real = nullptr;
 
 /// CKR_OK: hand the call on.
