@@ -218,6 +218,7 @@ public:
         if (store_ != nullptr) store_->roll_back();
     }
     [[nodiscard]] KeyResult<void> commit() {
+        if (store_ == nullptr) return std::unexpected{KeyError::command_missing};
         return std::exchange(store_, nullptr)->commit();  // a refused commit has rolled back
     }
 

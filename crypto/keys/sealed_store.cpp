@@ -52,6 +52,8 @@ KeyResult<CheckValue> check_value_of(KeyAlgorithm algorithm, Bytes secret, Rando
         case KeyAlgorithm::sm4: return cipher_check(Cipher::sm4, secret);
         case KeyAlgorithm::aes: return cipher_check(Cipher::aes, secret);
         case KeyAlgorithm::sm2_private:
+            if (!sm2::PrivateKey::load(secret, random)) return refuse(KeyError::key_value_wrong);
+            return digest_check(secret);
         case KeyAlgorithm::rsa_private:
         case KeyAlgorithm::hmac_sm3: return digest_check(secret);
         case KeyAlgorithm::p256_private: {
@@ -269,12 +271,16 @@ KeyResult<void> SealedStore::check_new(const KeyName& key, KeyState state, std::
 
 KeyResult<KeyId> SealedStore::append(const KeyName& key, KeyState state, MutableBytes secret,
                                      const char* how) {
+    const auto check = check_value_of(key.algorithm, secret, random_);
+    if (!check) {
+        wipe(secret);
+        return refuse(check.error());
+    }
     draft_->new_secrets.push_back(secret);
-    Entry entry{key, state, KeyPlace::here, static_cast<std::uint16_t>(secret.size()), {}, secret};
-    ONECARD_TRY(check, check_value_of(key.algorithm, secret, random_));
-    entry.check = check;
+    const Entry entry{key,    state, KeyPlace::here, static_cast<std::uint16_t>(secret.size()),
+                      *check, secret};
     draft_->changes.push_back(change_record(how, entry));
-    draft_->entries.push_back(std::move(entry));
+    draft_->entries.push_back(entry);
     return KeyId{static_cast<std::uint32_t>(draft_->entries.size() - 1)};
 }
 
