@@ -94,7 +94,7 @@ Result<std::string> Planner::next(const PlanRow& row) {
         if (each.state == KeyState::planned) return next_of_planned(row, each);
     }
     for (const PlanVersion& each : row.versions) {
-        if (each.state == KeyState::destroyed || each.behind.empty()) continue;
+        if (each.behind.empty()) continue;
         return "deliver --to DIR of: " + listed(each.behind);
     }
     for (const PlanVersion& each : row.versions) {

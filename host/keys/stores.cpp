@@ -198,6 +198,20 @@ std::optional<ActiveKey> newest_active(const KeyStore& store, const std::string&
     return ActiveKey{*id, best->version};
 }
 
+std::vector<ActiveKey> window_of(const KeyStore& store, const std::string& label, KeyUse use,
+                                 Suite suite) {
+    std::vector<ActiveKey> keys;
+    for (const auto& key : store.list()) {
+        const bool usable = key.state == KeyState::active || key.state == KeyState::verify_only;
+        const bool fits = key.name.label == label && key.name.use == use &&
+                          key.name.algorithm == crypto::keys::algorithm_of(suite);
+        if (!usable || !fits) continue;
+        if (const auto id = store.find(key.name)) keys.push_back({*id, key.name.version});
+    }
+    std::ranges::sort(keys, std::greater{}, &ActiveKey::version);
+    return keys;
+}
+
 Result<void> generate_key(KeyStore& store, const KeyName& key, std::size_t size,
                           crypto::Random& random, KeyState state) {
     const auto made = store.generate(key, state, size, random);

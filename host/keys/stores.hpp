@@ -112,6 +112,9 @@ struct ActiveKey {
 [[nodiscard]] std::optional<ActiveKey> newest_active(const KeyStore& store,
                                                      const std::string& label, KeyUse use,
                                                      Suite suite);
+/// Those that chips in use may have been made with: active and verify_only, newest first.
+[[nodiscard]] std::vector<ActiveKey> window_of(const KeyStore& store, const std::string& label,
+                                               KeyUse use, Suite suite);
 
 [[nodiscard]] Result<void> generate_key(
     KeyStore& store, const KeyName& key, std::size_t size, crypto::Random& random,
