@@ -15,24 +15,24 @@ std::unexpected<IssuingFailure> fail(IssuingRefusal refusal, std::string detail)
     return std::unexpected{IssuingFailure{refusal, std::move(detail)}};
 }
 
-IssuingResult<PurseKey> derive(const KeyStore& store, const std::string& label, KeyUse use,
-                               Suite suite, std::span<const Factor> factors) {
-    const auto master = newest_active(store, label, use, suite);
-    auto key = master ? store.derive(master->id, factors)
-                      : std::unexpected{crypto::keys::KeyError::key_unknown};
-    if (!key) {
-        return fail(IssuingRefusal::keys_missing,
-                    label + " " + name(use) + ": " + crypto::keys::name(key.error()));
-    }
-    return *std::move(key);
+std::unexpected<IssuingFailure> key_missing(const std::string& label, KeyUse use) {
+    return fail(IssuingRefusal::keys_missing, label + " " + name(use));
+}
+
+/// A SAM holds the window of its day. The oldest root is in it whether the SAM was made before the
+/// newest came or after.
+std::optional<ActiveKey> oldest_root(const KeyStore& store) {
+    const auto window = window_of(store, "national", KeyUse::purchase, Suite::sm4);
+    if (window.empty()) return std::nullopt;
+    return window.back();
 }
 
 /// A purchase of nothing by a card that does not exist: the challenge is its factor.
 IssuingResult<protocol::SamPurchaseData> sam_question(const KeyStore& store, const SamOrder& sam,
                                                       const IssuerPlace& place,
                                                       const ProofChallenge& challenge) {
-    const auto root = newest_active(store, "national", KeyUse::purchase, Suite::sm4);
-    if (!root) return fail(IssuingRefusal::keys_missing, "national purchase");
+    const auto root = oldest_root(store);
+    if (!root) return key_missing("national", KeyUse::purchase);
     protocol::SamPurchaseData question{};
     std::ranges::copy(std::span{challenge}.first<4>(), question.random.begin());
     question.type = protocol::TransactionType::capp_purchase;
@@ -53,11 +53,16 @@ IssuingResult<void> check_card(const KeyStore& store, const CardOrder& card,
                                const IssuerPlace& place, const ProofChallenge& challenge,
                                protocol::Bytes answer) {
     const std::array factors{crypto::purse::factor_of(card.number)};
-    ONECARD_TRY(key, derive(store, crypto::keys::city_label(place.city),
-                            KeyUse::internal_authentication, card.suite, factors));
-    const auto expected =
-        crypto::purse::authentication_cryptogram(key, crypto::purse::Challenge{challenge});
-    if (crypto::equal_constant_time(answer, expected)) return {};
+    const std::string label = crypto::keys::city_label(place.city);
+    const auto window = window_of(store, label, KeyUse::internal_authentication, card.suite);
+    if (window.empty()) return key_missing(label, KeyUse::internal_authentication);
+    for (const ActiveKey& master : window) {  // another may have become active meanwhile
+        const auto key = store.derive(master.id, factors);
+        if (!key) return key_missing(label, KeyUse::internal_authentication);
+        const auto expected =
+            crypto::purse::authentication_cryptogram(*key, crypto::purse::Challenge{challenge});
+        if (crypto::equal_constant_time(answer, expected)) return {};
+    }
     return fail(IssuingRefusal::receipt_wrong, "the chip does not hold this card's keys");
 }
 
@@ -67,8 +72,11 @@ IssuingResult<void> check_sam(const KeyStore& store, const SamOrder& sam, const 
     if (!parsed) return fail(IssuingRefusal::response_malformed, "answer 2: not 8 bytes");
     ONECARD_TRY(question, sam_question(store, sam, place, challenge));
     const std::array factors{Factor{question.issuer_factor}, Factor{question.card_factor}};
-    ONECARD_TRY(key, derive(store, "national", KeyUse::purchase, question.suite, factors));
-    const auto process = crypto::purse::offline_process_key(key, question.random, question.counter,
+    const auto root = oldest_root(store);
+    const auto key = root ? store.derive(root->id, factors)
+                          : std::unexpected{crypto::keys::KeyError::key_unknown};
+    if (!key) return key_missing("national", KeyUse::purchase);
+    const auto process = crypto::purse::offline_process_key(*key, question.random, question.counter,
                                                             parsed->sequence);
     const auto expected = crypto::purse::purse_mac(
         process,

@@ -2,63 +2,42 @@
 
 #include <boost/json.hpp>
 
+#include "host/keys/roles.hpp"
 #include "platform/mask.hpp"
 
 namespace host::keys {
 namespace {
 
 namespace json = boost::json;
-using crypto::keys::city_key;
 using crypto::keys::city_signature;
 using platform::PeerRole;
 
-/// Loads and TACs, nothing that could debit a card.
-constexpr std::array host_uses{KeyUse::load, KeyUse::transaction_certificate};
-constexpr std::array host_signatures{KeyUse::list_signature, KeyUse::day_signature};
-/// Everything that goes into a card, and the chips' transport masters.
-constexpr std::array issuer_uses{KeyUse::purchase,
-                                 KeyUse::application_lock,
-                                 KeyUse::load,
-                                 KeyUse::transaction_certificate,
-                                 KeyUse::application_unlock,
-                                 KeyUse::application_maintenance,
-                                 KeyUse::card_maintenance,
-                                 KeyUse::pin_unblock,
-                                 KeyUse::pin_reload,
-                                 KeyUse::external_authentication,
-                                 KeyUse::internal_authentication,
-                                 KeyUse::card_transport,
-                                 KeyUse::sam_transport};
-constexpr std::array sam_uses{KeyUse::purchase, KeyUse::application_lock};
-
-Result<void> copy_city_keys(const City& city, KeyStore& store, std::span<const KeyUse> uses) {
-    for (const KeyUse use : uses) {
-        for (const Suite suite : suites) {
-            ONECARD_CHECK(copy_key(*city.store, store, city_key(city.identity.city, use, suite)));
-        }
+/// Every version of the window, in the state that it has in such a place.
+Result<void> copy_masters(const City& city, KeyStore& store, PeerRole role) {
+    for (const auto& [key, state] : held_keys(*city.store)) {
+        if (!suite_of(key) || !in_window(state) || !holds_master(role, key.use)) continue;
+        ONECARD_CHECK(copy_key(*city.store, store, key, state_at(role, key.use, state)));
     }
     return {};
 }
 
 Result<void> copy_host_keys(const City& city, KeyStore& store) {
-    ONECARD_CHECK(copy_city_keys(city, store, host_uses));
-    for (const KeyUse use : host_signatures) {
+    ONECARD_CHECK(copy_masters(city, store, PeerRole::city_host));
+    for (const KeyUse use : signature_uses(PeerRole::city_host)) {
         ONECARD_CHECK(copy_key(*city.store, store, city_signature(city.identity.city, use)));
     }
     return {};
 }
 
 Result<void> copy_issuer_keys(const DeploymentOrder& order, const City& city, KeyStore& store) {
-    ONECARD_CHECK(copy_city_keys(city, store, issuer_uses));
+    ONECARD_CHECK(copy_masters(city, store, PeerRole::issuer));
     if (order.nation == nullptr) return {};
     if (mark_of(*order.nation->store) != city.identity.mark) {
         return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
     }
-    for (const KeyUse use : sam_uses) {
-        for (const Suite suite : suites) {
-            ONECARD_CHECK(
-                copy_key(*order.nation->store, store, crypto::keys::national_key(use, suite)));
-        }
+    for (const auto& [key, state] : held_keys(*order.nation->store)) {
+        if (!suite_of(key) || !in_window(state)) continue;
+        ONECARD_CHECK(copy_key(*order.nation->store, store, key, state));
     }
     return {};
 }
@@ -132,10 +111,8 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
 /// What the city's log keeps of a deployment: docs/audit.md.
 std::string deployment_detail(const Deployment& deployment, const KeyStore& store,
                               const Certified& certified) {
-    json::array keys;
-    for (const auto& key : store.list()) {
-        if (key.name.label != "store") keys.emplace_back(text(key.name));
-    }
+    json::object keys;
+    for (const auto& [key, state] : held_keys(store)) keys[text(key)] = name(state);
     return json::serialize(
         json::object{{"role", platform::name(deployment.role)},
                      {"organisation", deployment.organisation},

@@ -12,6 +12,7 @@ namespace json = boost::json;
 using crypto::keys::city_authority;
 using crypto::keys::city_key;
 using crypto::keys::city_signature;
+using crypto::keys::KeyState;
 using crypto::keys::national_authority;
 using crypto::keys::national_key;
 using crypto::keys::X509Kind;
@@ -51,36 +52,56 @@ Result<std::string> certify(const crypto::keys::X509Request& request,
     return *std::move(pem);
 }
 
+/// The nation's roots that make new cities, oldest first. The oldest is in every SAM of the
+/// country, the newer ones are on their way there: docs/rotation.md, 1.
+std::vector<protocol::KeyVersion> open_roots(const KeyStore& national, KeyUse use, Suite suite) {
+    std::vector<protocol::KeyVersion> versions;
+    const KeyName any = national_key(use, suite);
+    for (const auto& key : national.list()) {
+        if (key.name.label == any.label && key.name.use == use &&
+            key.name.algorithm == any.algorithm && key.state == KeyState::active) {
+            versions.push_back(key.name.version);
+        }
+    }
+    std::ranges::sort(versions);
+    return versions;
+}
+KeyState state_of(const std::vector<protocol::KeyVersion>& versions, protocol::KeyVersion version) {
+    return version == versions.front() ? KeyState::active : KeyState::planned;
+}
+
 /// DPK and lock masters: the nation's, one level down.
-Result<void> derive_city_masters(const KeyStore& national, KeyStore& store, CityCode city,
-                                 const IssuerId& issuer) {
-    const std::array factors{crypto::purse::factor_of(issuer)};
+Result<void> derive_city_masters(const KeyStore& national, KeyStore& store,
+                                 const CityIdentity& identity) {
     for (const KeyUse use : national_uses) {
         for (const Suite suite : suites) {
-            const KeyName parent = national_key(use, suite);
-            const KeyName child = city_key(city, use, suite);
-            const auto id = national.find(parent);
-            const auto derived = id ? national.derive(*id, factors) : std::unexpected{id.error()};
-            if (!derived) {
+            const auto versions = open_roots(national, use, suite);
+            if (versions.empty()) {
                 return refuse(RefusalKind::store_failed,
-                              text(parent) + ": " + crypto::keys::name(derived.error()));
+                              text(national_key(use, suite)) + ": no version is active");
             }
-            const auto added =
-                store.add(child, crypto::keys::KeyState::active, derived->value.bytes());
-            if (!added) {
-                return refuse(RefusalKind::store_failed,
-                              text(child) + ": " + crypto::keys::name(added.error()));
+            for (const auto version : versions) {
+                ONECARD_CHECK(add_city_master(national, store, identity, {use, suite, version},
+                                              state_of(versions, version)));
             }
         }
     }
     return {};
 }
 
-Result<void> generate_city_masters(KeyStore& store, CityCode city, crypto::Random& random) {
+Result<void> generate_city_masters(const KeyStore& national, KeyStore& store, CityCode city,
+                                   crypto::Random& random) {
     for (const KeyUse use : city_uses) {
         for (const Suite suite : suites) {
-            ONECARD_CHECK(
-                generate_key(store, city_key(city, use, suite), crypto::purse::key_size, random));
+            // A debit's record names one version, of its purchase key and of its TAC's key.
+            const auto versions = use == KeyUse::transaction_certificate
+                                      ? open_roots(national, KeyUse::purchase, suite)
+                                      : std::vector{crypto::keys::first_version};
+            for (const auto version : versions) {
+                ONECARD_CHECK(generate_key(store, city_key(city, use, suite, version),
+                                           crypto::purse::key_size, random,
+                                           state_of(versions, version)));
+            }
         }
     }
     return {};
@@ -105,6 +126,20 @@ std::optional<std::array<std::uint8_t, size>> hex_member(const json::object& obj
 }
 
 }  // namespace
+
+Result<void> add_city_master(const KeyStore& national, KeyStore& store,
+                             const CityIdentity& identity, const CityMaster& master,
+                             KeyState state) {
+    const KeyName parent = national_key(master.use, master.suite, master.version);
+    const KeyName child = city_key(identity.city, master.use, master.suite, master.version);
+    const std::array factors{crypto::purse::factor_of(identity.issuer)};
+    const auto id = national.find(parent);
+    const auto derived = id ? national.derive(*id, factors) : std::unexpected{id.error()};
+    if (!derived) return store_refusal(text(parent), derived.error());
+    const auto added = store.add(child, state, derived->value.bytes());
+    if (!added) return store_refusal(text(child), added.error());
+    return {};
+}
 
 std::string city_digits(CityCode city) {
     return platform::to_hex(std::array{static_cast<std::uint8_t>(city.value() >> 8),
@@ -216,13 +251,13 @@ namespace {
 /// Everything that a new city's store holds, in one change. Answers its public side.
 Result<CityIdentity> fill_city(KeyStore& store, Nation& nation, CityCode city,
                                const IssuerId& issuer, crypto::Random& random) {
-    ONECARD_CHECK(derive_city_masters(*nation.store, store, city, issuer));
-    ONECARD_CHECK(generate_city_masters(store, city, random));
+    CityIdentity identity{mark_of(store), city, issuer, {}, {}, store.identity().audit_key};
+    ONECARD_CHECK(derive_city_masters(*nation.store, store, identity));
+    ONECARD_CHECK(generate_city_masters(*nation.store, store, city, random));
     ONECARD_TRY(list_key,
                 generate_sm2(store, city_signature(city, KeyUse::list_signature), random));
     ONECARD_TRY(day_key, generate_sm2(store, city_signature(city, KeyUse::day_signature), random));
     ONECARD_CHECK(generate_authority(store, city_authority(city), random));
-    CityIdentity identity{mark_of(store), city, issuer, {}, {}, store.identity().audit_key};
     std::ranges::copy(list_key.bytes(), identity.list_key.begin());
     std::ranges::copy(day_key.bytes(), identity.day_key.begin());
     return identity;

@@ -64,6 +64,17 @@ struct City {
 [[nodiscard]] Result<City> open_city(const std::filesystem::path& directory,
                                      std::span<const Custodian> present, crypto::Random& random);
 
+/// One master of a city that derives from the nation's root of the same name.
+struct CityMaster {
+    KeyUse use = KeyUse::purchase;
+    Suite suite = Suite::sm4;
+    protocol::KeyVersion version{1};
+};
+/// Derives it and adds it to `store`, whose change has begun. Of `identity`: city and issuer.
+[[nodiscard]] Result<void> add_city_master(const KeyStore& national, KeyStore& store,
+                                           const CityIdentity& identity, const CityMaster& master,
+                                           crypto::keys::KeyState state);
+
 /// The subject of a city's authority and of the national root. docs/keys.md, 3.
 [[nodiscard]] crypto::keys::X509Subject root_subject();
 [[nodiscard]] crypto::keys::X509Subject authority_subject(CityCode city);

@@ -95,17 +95,18 @@ public:
         return master->version;
     }
     /// The nation's root itself: a SAM derives both levels.
-    IssuingResult<KeyVersion> sam_key(KeyUsage usage, KeyIndex index, KeyUse use, Suite suite,
-                                      std::uint8_t limit) {
-        const auto root = newest_active(store_, "national", use, suite);
-        if (!root) return key_missing("national", suite);
+    IssuingResult<void> sam_key(KeyUsage usage, KeyIndex index, const ActiveKey& root, Suite suite,
+                                std::uint8_t limit) {
         PurseKey key;
         key.suite = suite;
-        if (!store_.reveal(root->id, key.value.bytes())) return key_missing("national", suite);
+        if (!store_.reveal(root.id, key.value.bytes())) return key_missing("national", suite);
         constexpr std::uint8_t not_counted = 0;  // nobody's MAC is compared with these keys
         out_.commands.push_back(
-            session_.write_key(usage, index, root->version, key, not_counted, limit));
-        return root->version;
+            session_.write_key(usage, index, root.version, key, not_counted, limit));
+        return {};
+    }
+    [[nodiscard]] std::vector<ActiveKey> roots(KeyUse use, Suite suite) const {
+        return window_of(store_, "national", use, suite);
     }
     void write_pin(const std::string& digits);
     Personalisation finish(const ChipSerial& serial) {
@@ -207,6 +208,35 @@ std::array<std::uint8_t, 14> sam_serial_file(const SamOrder& sam) {
     return file;
 }
 
+struct SamRoot {
+    KeyUsage usage;
+    KeyUse use;
+    std::uint8_t limit;
+};
+constexpr std::array sam_roots{
+    SamRoot{KeyUsage::sam_purchase, KeyUse::purchase, 0},
+    SamRoot{KeyUsage::sam_delegated_mac, KeyUse::application_lock, protocol::delegated_lock_limit},
+};
+
+/// Every version of the window, newest first: a gate meets cards of all of them for years. The
+/// index tells versions apart, 0 and 1 are the newest of each suite. docs/rotation.md, 1.
+IssuingResult<void> write_sam_roots(Builder& builder) {
+    for (const SamRoot& root : sam_roots) {
+        std::uint8_t row = 0;
+        for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
+            const auto versions = builder.roots(root.use, suite);
+            if (versions.empty()) return key_missing("national", suite);
+            std::uint8_t index = row++;
+            for (const ActiveKey& key : versions) {
+                ONECARD_CHECK(builder.sam_key(root.usage, KeyIndex{index}, key, suite, root.limit));
+                if (root.use == KeyUse::purchase) builder.stamp(suite, key.version);
+                index = static_cast<std::uint8_t>(index + suites.size());
+            }
+        }
+    }
+    return {};
+}
+
 IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const SamOrder& sam) {
     builder.create_files(protocol::sam_master_files);
     builder.write_file(protocol::sam_sfi_serial, sam_serial_file(sam));
@@ -217,17 +247,7 @@ IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const SamO
     const protocol::SamApplicationInfo info{KeyIndex{0}, place.issuer, sam.operator_id,
                                             sam.valid_from, sam.valid_to};
     builder.write_file(protocol::sam_sfi_application, info.bytes());
-    std::uint8_t index = 0;
-    for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
-        ONECARD_TRY(version, builder.sam_key(KeyUsage::sam_purchase, KeyIndex{index},
-                                             KeyUse::purchase, suite, 0));
-        ONECARD_CHECK(builder.sam_key(KeyUsage::sam_delegated_mac, KeyIndex{index},
-                                      KeyUse::application_lock, suite,
-                                      protocol::delegated_lock_limit));
-        builder.stamp(suite, version);
-        ++index;
-    }
-    return {};
+    return write_sam_roots(builder);
 }
 
 }  // namespace

@@ -17,6 +17,22 @@ enum class RefusalKind : std::uint8_t {
     passphrase_missing,    ///< no passphrase could be had
     dual_control_missing,  ///< fewer than two people: nation and cities need two for everything
     random_failed,         ///< the kernel gave no entropy
+    // Rotation: docs/rotation.md.
+    log_malformed,       ///< an entry of a store's log does not say what its command must
+    key_not_rotatable,   ///< no master of a city, or it moves with another: the detail says which
+    key_unknown,         ///< no such key, or no such version of it
+    rotation_open,       ///< the next version is planned already
+    nothing_planned,     ///< no version waits to be activated
+    nation_missing,      ///< the key derives from the nation's root, and the nation is not open
+    versions_used_up,    ///< 254 of them
+    not_delivered,       ///< a place that must have the version has not: the detail names each
+    cities_unconfirmed,  ///< other cities use the nation's root: the detail names each
+    fleet_unknown,       ///< which chips carry the key is not known
+    sams_lack_it,        ///< SAMs in use were made before the version existed
+    still_needed,        ///< chips in use carry the key
+    step_out_of_order,   ///< the version's state is not the one before this step
+    not_deployed_here,   ///< the city's log does not know this store, or it is out of service
+    key_mismatch,        ///< the same name, another secret: somebody mixed up stores
 };
 [[nodiscard]] const char* name(RefusalKind kind);
 

@@ -25,8 +25,9 @@ Result<crypto::SecretBytes<size>> reveal(const KeyStore& store, const KeyName& k
     return secret;
 }
 
-Result<void> add(KeyStore& store, const KeyName& key, crypto::Bytes secret) {
-    const auto added = store.add(key, KeyState::active, secret);
+Result<void> add(KeyStore& store, const KeyName& key, crypto::Bytes secret,
+                 KeyState state = KeyState::active) {
+    const auto added = store.add(key, state, secret);
     if (!added) return store_refusal(text(key), added.error());
     return {};
 }
@@ -45,6 +46,21 @@ const char* name(RefusalKind kind) {
         case RefusalKind::passphrase_missing: return "passphrase_missing";
         case RefusalKind::dual_control_missing: return "dual_control_missing";
         case RefusalKind::random_failed: return "random_failed";
+        case RefusalKind::log_malformed: return "log_malformed";
+        case RefusalKind::key_not_rotatable: return "key_not_rotatable";
+        case RefusalKind::key_unknown: return "key_unknown";
+        case RefusalKind::rotation_open: return "rotation_open";
+        case RefusalKind::nothing_planned: return "nothing_planned";
+        case RefusalKind::nation_missing: return "nation_missing";
+        case RefusalKind::versions_used_up: return "versions_used_up";
+        case RefusalKind::not_delivered: return "not_delivered";
+        case RefusalKind::cities_unconfirmed: return "cities_unconfirmed";
+        case RefusalKind::fleet_unknown: return "fleet_unknown";
+        case RefusalKind::sams_lack_it: return "sams_lack_it";
+        case RefusalKind::still_needed: return "still_needed";
+        case RefusalKind::step_out_of_order: return "step_out_of_order";
+        case RefusalKind::not_deployed_here: return "not_deployed_here";
+        case RefusalKind::key_mismatch: return "key_mismatch";
     }
     return "unknown";
 }
@@ -182,14 +198,28 @@ std::optional<ActiveKey> newest_active(const KeyStore& store, const std::string&
     return ActiveKey{*id, best->version};
 }
 
+std::vector<ActiveKey> window_of(const KeyStore& store, const std::string& label, KeyUse use,
+                                 Suite suite) {
+    std::vector<ActiveKey> keys;
+    for (const auto& key : store.list()) {
+        const bool usable = key.state == KeyState::active || key.state == KeyState::verify_only;
+        const bool fits = key.name.label == label && key.name.use == use &&
+                          key.name.algorithm == crypto::keys::algorithm_of(suite);
+        if (!usable || !fits) continue;
+        if (const auto id = store.find(key.name)) keys.push_back({*id, key.name.version});
+    }
+    std::ranges::sort(keys, std::greater{}, &ActiveKey::version);
+    return keys;
+}
+
 Result<void> generate_key(KeyStore& store, const KeyName& key, std::size_t size,
-                          crypto::Random& random) {
-    const auto made = store.generate(key, KeyState::active, size, random);
+                          crypto::Random& random, KeyState state) {
+    const auto made = store.generate(key, state, size, random);
     if (!made) return store_refusal(text(key), made.error());
     return {};
 }
 
-Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key) {
+Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key, KeyState state) {
     const auto id = from.find(key);
     if (!id) return store_refusal(text(key), id.error());
     const auto described = from.describe(*id);
@@ -201,7 +231,7 @@ Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key) {
     const auto bytes = secret.bytes().first(described->size);
     const auto revealed = from.reveal(*id, bytes);
     if (!revealed) return store_refusal(text(key), revealed.error());
-    return add(to, key, bytes);
+    return add(to, key, bytes, state);
 }
 
 Result<crypto::sm2::PublicKey> generate_sm2(KeyStore& store, const KeyName& key,

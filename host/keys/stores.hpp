@@ -112,11 +112,16 @@ struct ActiveKey {
 [[nodiscard]] std::optional<ActiveKey> newest_active(const KeyStore& store,
                                                      const std::string& label, KeyUse use,
                                                      Suite suite);
+/// Those that chips in use may have been made with: active and verify_only, newest first.
+[[nodiscard]] std::vector<ActiveKey> window_of(const KeyStore& store, const std::string& label,
+                                               KeyUse use, Suite suite);
 
-[[nodiscard]] Result<void> generate_key(KeyStore& store, const KeyName& key, std::size_t size,
-                                        crypto::Random& random);
+[[nodiscard]] Result<void> generate_key(
+    KeyStore& store, const KeyName& key, std::size_t size, crypto::Random& random,
+    crypto::keys::KeyState state = crypto::keys::KeyState::active);
 /// The same secret under the same name in another store.
-[[nodiscard]] Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key);
+[[nodiscard]] Result<void> copy_key(const KeyStore& from, KeyStore& to, const KeyName& key,
+                                    crypto::keys::KeyState state = crypto::keys::KeyState::active);
 /// A fresh key pair; answers the public key.
 [[nodiscard]] Result<crypto::sm2::PublicKey> generate_sm2(KeyStore& store, const KeyName& key,
                                                           crypto::Random& random);

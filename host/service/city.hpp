@@ -49,9 +49,10 @@ public:
     [[nodiscard]] virtual std::optional<crypto::purse::PurseKey> load_key(
         const protocol::CardNumber& card, protocol::Suite suite,
         protocol::KeyVersion version) const = 0;
-    [[nodiscard]] virtual std::optional<crypto::purse::PurseKey> tac_key(
-        const protocol::CardNumber& card, protocol::Suite suite,
-        protocol::KeyVersion version) const = 0;
+    /// Every TAC key of that suite that the card may hold, newest first: a load's answer names the
+    /// version of its load key, and that of the TAC's key moves with the purchase key's.
+    [[nodiscard]] virtual std::vector<crypto::purse::PurseKey> tac_keys(
+        const protocol::CardNumber& card, protocol::Suite suite) const = 0;
     /// SM2 with the default id, by the city. Nothing when the random source is broken.
     [[nodiscard]] virtual std::optional<protocol::Signature> sign_list(
         protocol::Bytes message) const = 0;

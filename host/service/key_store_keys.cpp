@@ -38,11 +38,23 @@ public:
     }
     [[nodiscard]] std::optional<crypto::purse::PurseKey> load_key(
         const CardNumber& card, Suite suite, KeyVersion version) const override {
-        return card_key(KeyUse::load, card, suite, version, false);
+        return card_key(crypto::keys::city_key(city_, KeyUse::load, suite, version), card);
     }
-    [[nodiscard]] std::optional<crypto::purse::PurseKey> tac_key(
-        const CardNumber& card, Suite suite, KeyVersion version) const override {
-        return card_key(KeyUse::transaction_certificate, card, suite, version, true);
+    [[nodiscard]] std::vector<crypto::purse::PurseKey> tac_keys(const CardNumber& card,
+                                                                Suite suite) const override {
+        std::vector<KeyName> names;
+        const KeyName any = crypto::keys::city_key(city_, KeyUse::transaction_certificate, suite);
+        for (const auto& [name, state, size] : store_.list()) {
+            if (name.label == any.label && name.use == any.use && name.algorithm == any.algorithm) {
+                names.push_back(name);
+            }
+        }
+        std::ranges::sort(names, std::greater{}, &KeyName::version);
+        std::vector<crypto::purse::PurseKey> keys;
+        for (const KeyName& name : names) {
+            if (auto key = card_key(name, card)) keys.push_back(*std::move(key));
+        }
+        return keys;
     }
     [[nodiscard]] std::optional<protocol::Signature> sign_list(
         protocol::Bytes message) const override {
@@ -54,17 +66,13 @@ public:
     }
 
 private:
-    [[nodiscard]] std::optional<crypto::purse::PurseKey> card_key(KeyUse use,
-                                                                  const CardNumber& card,
-                                                                  Suite suite, KeyVersion version,
-                                                                  bool verify_only_too) const {
-        const auto id = store_.find(crypto::keys::city_key(city_, use, suite, version));
+    /// Nothing outside the window.
+    [[nodiscard]] std::optional<crypto::purse::PurseKey> card_key(const KeyName& name,
+                                                                  const CardNumber& card) const {
+        const auto id = store_.find(name);
         if (!id) return std::nullopt;
         const auto description = store_.describe(*id);
-        if (!description) return std::nullopt;
-        const bool usable = description->state == KeyState::active ||
-                            (verify_only_too && may_check(description->state));
-        if (!usable) return std::nullopt;
+        if (!description || !may_check(description->state)) return std::nullopt;
         const std::array factors{crypto::purse::factor_of(card)};
         auto key = store_.derive(*id, factors);
         if (!key) return std::nullopt;

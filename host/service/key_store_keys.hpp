@@ -18,8 +18,8 @@ enum class KeysRefusal : std::uint8_t {  // In the order they are checked.
 };
 [[nodiscard]] const char* name(KeysRefusal refusal);
 
-/// `store` and `random` must outlive the result. Keys in the states `active` and `verify_only`
-/// check TACs; only an `active` one makes MAC2 for a load: that is the key window.
+/// `store` and `random` must outlive the result. The window is `active` and `verify_only`, for TACs
+/// and for loads alike: a card made with the older version goes on loading until it is replaced.
 [[nodiscard]] std::expected<std::unique_ptr<Keys>, KeysRefusal> keys_from(
     const crypto::keys::KeyStore& store, protocol::CityCode city, const protocol::IssuerId& issuer,
     crypto::Random& random);

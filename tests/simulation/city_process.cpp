@@ -40,9 +40,12 @@ std::optional<PurseKey> CityKeys::load_key(const protocol::CardNumber& card, pro
                                            protocol::KeyVersion version) const {
     return card_key(KeyUsage::load, issuer_, card, suite, version);
 }
-std::optional<PurseKey> CityKeys::tac_key(const protocol::CardNumber& card, protocol::Suite suite,
-                                          protocol::KeyVersion version) const {
-    return card_key(KeyUsage::transaction_certificate, issuer_, card, suite, version);
+std::vector<PurseKey> CityKeys::tac_keys(const protocol::CardNumber& card,
+                                         protocol::Suite suite) const {
+    std::vector<PurseKey> keys;
+    auto key = card_key(KeyUsage::transaction_certificate, issuer_, card, suite, key_version);
+    if (key) keys.push_back(*std::move(key));
+    return keys;
 }
 
 std::optional<protocol::Signature> CityKeys::sign_list(protocol::Bytes message) const {

@@ -27,9 +27,8 @@ public:
     [[nodiscard]] std::optional<crypto::purse::PurseKey> load_key(
         const protocol::CardNumber& card, protocol::Suite suite,
         protocol::KeyVersion version) const override;
-    [[nodiscard]] std::optional<crypto::purse::PurseKey> tac_key(
-        const protocol::CardNumber& card, protocol::Suite suite,
-        protocol::KeyVersion version) const override;
+    [[nodiscard]] std::vector<crypto::purse::PurseKey> tac_keys(
+        const protocol::CardNumber& card, protocol::Suite suite) const override;
     [[nodiscard]] std::optional<protocol::Signature> sign_list(
         protocol::Bytes message) const override;
     [[nodiscard]] std::optional<protocol::Signature> sign_statement(

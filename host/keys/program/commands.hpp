@@ -16,6 +16,9 @@ void add_tree_command(CLI::App& app, Run& run);
 void add_issuing_commands(CLI::App& app, Run& run);
 void add_custodian_commands(CLI::App& app, Run& run);
 void add_audit_commands(CLI::App& app, Run& run);
+void add_rotation_commands(CLI::App& app, Run& run);
+void add_delivery_command(CLI::App& app, Run& run);
+void add_compromise_command(CLI::App& app, Run& run);
 void add_calc_command(CLI::App& app, Run& run);
 
 }  // namespace host::keys

@@ -84,9 +84,11 @@ std::optional<crypto::purse::PurseKey> SeededKeys::load_key(const CardNumber& ca
                                                             protocol::KeyVersion version) const {
     return card_key(load_masters_, card, suite, version);
 }
-std::optional<crypto::purse::PurseKey> SeededKeys::tac_key(const CardNumber& card, Suite suite,
-                                                           protocol::KeyVersion version) const {
-    return card_key(tac_masters_, card, suite, version);
+std::vector<crypto::purse::PurseKey> SeededKeys::tac_keys(const CardNumber& card,
+                                                          Suite suite) const {
+    std::vector<crypto::purse::PurseKey> keys;
+    keys.push_back(*card_key(tac_masters_, card, suite, protocol::KeyVersion{1}));
+    return keys;
 }
 std::optional<protocol::Signature> SeededKeys::sign_list(Bytes message) const {
     const auto out = crypto::sm2::sign(signing_, crypto::sm2::default_id, message, random_);
@@ -97,10 +99,10 @@ std::optional<protocol::Signature> SeededKeys::sign_statement(Bytes message) con
 }
 
 void TestCard::sign(BatchRecord& record) const {
-    const auto key = keys->tac_key(number, suite, protocol::KeyVersion{1});
+    const auto own_keys = keys->tac_keys(number, suite);
     record.tac = crypto::purse::tac(
-        *key, protocol::purchase_tac_input(record.amount, record.type, record.terminal,
-                                           record.terminal_sequence, record.when));
+        own_keys.front(), protocol::purchase_tac_input(record.amount, record.type, record.terminal,
+                                                       record.terminal_sequence, record.when));
 }
 BatchRecord TestCard::torn(TerminalNumber terminal, std::uint32_t sequence, std::uint32_t fen,
                            DateTime when, bool debited) {
@@ -176,9 +178,9 @@ std::optional<protocol::Mac> TestCard::credit(const protocol::LoadRequest& reque
         protocol::load_mac2_input(request.amount, request.type, request.terminal, answer.when));
     if (mac2 != answer.mac2 || initialised.counter.value() != online_counter) return std::nullopt;
     balance += request.amount.fen();
-    const auto tac_key = keys->tac_key(number, suite, protocol::KeyVersion{1});
+    const auto own_keys = keys->tac_keys(number, suite);
     const auto tac = crypto::purse::tac(
-        *tac_key,
+        own_keys.front(),
         protocol::load_tac_input(Money::from_fen(balance), initialised.counter, request.amount,
                                  request.type, request.terminal, answer.when));
     ++online_counter;

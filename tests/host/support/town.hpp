@@ -45,8 +45,8 @@ public:
     }
     [[nodiscard]] std::optional<crypto::purse::PurseKey> load_key(
         const CardNumber& card, Suite suite, protocol::KeyVersion version) const override;
-    [[nodiscard]] std::optional<crypto::purse::PurseKey> tac_key(
-        const CardNumber& card, Suite suite, protocol::KeyVersion version) const override;
+    [[nodiscard]] std::vector<crypto::purse::PurseKey> tac_keys(const CardNumber& card,
+                                                                Suite suite) const override;
     [[nodiscard]] std::optional<protocol::Signature> sign_list(Bytes message) const override;
     [[nodiscard]] std::optional<protocol::Signature> sign_statement(Bytes message) const override;
     [[nodiscard]] const crypto::sm2::PrivateKey& signing() const { return signing_; }

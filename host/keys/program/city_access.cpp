@@ -1,0 +1,37 @@
+#include "host/keys/program/city_access.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace host::keys {
+
+void CityAccess::add_to(CLI::App& command) {
+    command.add_option("--city-dir", city_directory_, "The city's directory")->required();
+    custodians_.add_to(command, "city");
+    command.add_option("--nation-dir", nation_directory_,
+                       "The nation's directory, for purchase and application_lock: they derive "
+                       "from its roots");
+    nation_custodians_.add_optional_to(command, "nation", "nation-");
+}
+
+Result<void> CityAccess::open(crypto::Random& random) {
+    ONECARD_TRY(custodians, custodians_.read());
+    if (!nation_directory_.empty()) {
+        ONECARD_TRY(nation_custodians, nation_custodians_.read());
+        ONECARD_TRY(nation, open_nation(nation_directory_, nation_custodians.people, random));
+        nation_ = std::move(nation);
+    }
+    ONECARD_TRY(city, open_city(city_directory_, custodians.people, random));
+    city_ = std::move(city);
+    return {};
+}
+
+void FleetAccess::add_to(CLI::App& command) {
+    command.add_flag("--no-chips", no_chips_,
+                     "This city has issued no card and no SAM; the log keeps that you said so");
+}
+
+Result<FleetView*> FleetAccess::open(const City&) {
+    return fleet_.get();
+}
+
+}  // namespace host::keys

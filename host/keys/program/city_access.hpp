@@ -1,0 +1,40 @@
+#pragma once
+// A city's directory, and the nation's when a command needs it, opened from the command line.
+#include "host/keys/fleet_view.hpp"
+#include "host/keys/founding.hpp"
+#include "host/keys/program/context.hpp"
+
+namespace host::keys {
+
+class CityAccess {
+public:
+    /// --city-dir, --custodian, --nation-dir, --nation-custodian.
+    void add_to(CLI::App& command);
+    /// Each store is opened once; both stay open as long as this object.
+    [[nodiscard]] Result<void> open(crypto::Random& random);
+    [[nodiscard]] City& city() { return *city_; }
+    [[nodiscard]] Nation* nation() { return nation_ ? &*nation_ : nullptr; }
+
+private:
+    std::filesystem::path city_directory_;
+    std::filesystem::path nation_directory_;
+    CustodianOptions custodians_;
+    CustodianOptions nation_custodians_;
+    std::optional<City> city_;
+    std::optional<Nation> nation_;
+};
+
+/// Which chips carry which keys, from the command line: --no-chips.
+class FleetAccess {
+public:
+    void add_to(CLI::App& command);
+    /// Nothing when it was not named.
+    [[nodiscard]] Result<FleetView*> open(const City& city);
+    [[nodiscard]] bool no_chips() const { return no_chips_; }
+
+private:
+    bool no_chips_ = false;
+    std::unique_ptr<FleetView> fleet_;
+};
+
+}  // namespace host::keys
