@@ -181,9 +181,16 @@ Result<Deployment> deploy(const DeploymentOrder& order, City& city, crypto::Rand
     if (deployment.unit.empty()) {
         return refuse(RefusalKind::input_wrong, "a name for the unit is missing: --unit");
     }
+    if (order.token && order.role != PeerRole::issuer) {
+        return refuse(RefusalKind::input_wrong,
+                      "only an issuer's store may have a token: the other programs open sealed "
+                      "files");
+    }
     ONECARD_TRY(directory, NewDirectory::begin(order.directory));
-    ONECARD_TRY(store, create_store(directory / store_file, service(order.passphrase),
-                                    deployment.mark, command(clock, "create-store"), random));
+    Custodians custodians = service(order.passphrase);
+    custodians.token = order.token;
+    ONECARD_TRY(store, create_store(directory / store_file, custodians, deployment.mark,
+                                    command(clock, "create-store"), random));
     ONECARD_TRY(filling, StoreChange::begin(*store, command(clock, "deploy")));
     ONECARD_CHECK(fill_store(order, city, *store, deployment, random));
     ONECARD_TRY(key, generate_tls(*store, crypto::keys::tls_identity(), random));

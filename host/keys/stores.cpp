@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "crypto/keys/pkcs11/token_vault.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
 
@@ -127,6 +128,40 @@ crypto::keys::Command command(const platform::Clock& clock, std::string name, st
     return {utc_text(clock.unix_ms()), std::move(name), std::move(detail)};
 }
 
+namespace {
+
+std::filesystem::path& token_module() {
+    static std::filesystem::path module;
+    return module;
+}
+crypto::keys::VaultOpener token_opener() {
+    if (token_module().empty()) return {};
+    return crypto::keys::pkcs11::vault_opener(token_module());
+}
+
+}  // namespace
+
+void set_token_module(std::filesystem::path module) {
+    token_module() = std::move(module);
+}
+
+Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, crypto::Bytes pin) {
+    namespace pkcs11 = crypto::keys::pkcs11;
+    if (token_module().empty()) {
+        return refuse(RefusalKind::input_wrong, "a token needs its module: --hsm-module FILE");
+    }
+    const auto refused = [&](const pkcs11::Error& error) {
+        return refuse(RefusalKind::store_failed,
+                      label_or_serial + ": " + pkcs11::name(error.refusal) + ": " + error.detail);
+    };
+    const auto module = pkcs11::Module::load(token_module());
+    if (!module) return refused(module.error());
+    auto info = (*module)->choose({{}, label_or_serial});
+    if (!info) info = (*module)->choose({label_or_serial, {}});
+    if (!info) return refused(info.error());
+    return crypto::keys::TokenPlan{info->serial, pin, token_opener()};
+}
+
 Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
                                                const Custodians& custodians, Mark mark,
                                                crypto::keys::Command command,
@@ -153,7 +188,7 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
         if (!done) return store_refusal(path.string() + ": " + custodian.name, done.error());
     }
     const auto identity = opening->identity();
-    auto store = std::move(*opening).open(random);
+    auto store = std::move(*opening).open(random, token_opener());
     if (store) return *std::move(store);
     if (store.error() != KeyError::quorum_missing) {
         return store_refusal(path.string(), store.error());
@@ -165,9 +200,8 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
 
 Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                              crypto::Bytes passphrase, crypto::Random& random) {
-    auto store = crypto::keys::open_sealed_file(path, passphrase, random);
-    if (!store) return store_refusal(path.string(), store.error());
-    return *std::move(store);
+    const std::array alone{Custodian{service_custodian, passphrase}};
+    return open_store(path, alone, random);
 }
 
 Result<StoreChange> StoreChange::begin(KeyStore& store, crypto::keys::Command command) {

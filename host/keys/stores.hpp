@@ -56,15 +56,17 @@ private:
 };
 
 using Custodian = crypto::keys::NewCustodian;
-/// The people of a store, and how many of them open it together.
+/// The people of a store, and how many of them open it together; of a new one, the token that is to
+/// keep its secrets.
 struct Custodians {
     std::vector<Custodian> people;
     unsigned quorum = 1;
+    std::optional<crypto::keys::TokenPlan> token{};
 };
 /// The only custodian of a deployed store: a program that opens it alone.
 inline constexpr const char* service_custodian = "service";
 [[nodiscard]] inline Custodians service(crypto::Bytes passphrase) {
-    return {{{service_custodian, passphrase}}, 1};
+    return {{{service_custodian, passphrase}}, 1, std::nullopt};
 }
 /// Nation and cities: no one person opens them. `dual_control_missing`.
 [[nodiscard]] Result<void> check_dual_control(const Custodians& custodians);
@@ -81,6 +83,14 @@ inline constexpr const char* service_custodian = "service";
                                                              Mark mark,
                                                              crypto::keys::Command command,
                                                              crypto::Random& random);
+/// The PKCS#11 module through which this process opens stores with a token; set before any is
+/// opened. docs/key_store.md, "With a token".
+void set_token_module(std::filesystem::path module);
+/// The token of that label or serial number, for a new store. `pin` is secret. `input_wrong`
+/// without a module.
+[[nodiscard]] Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial,
+                                                         crypto::Bytes pin);
+
 /// `present` are the custodians who have come. A refusal says which of them was wrong.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                                            std::span<const Custodian> present,

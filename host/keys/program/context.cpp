@@ -23,6 +23,21 @@ Result<void> KeySourceOptions::check() const {
     return {};
 }
 
+void TokenOptions::add_to(CLI::App& command) {
+    command.add_option("--hsm-token", token_,
+                       "Keep the new store's secrets in the PKCS#11 token of this label or serial "
+                       "number (--hsm-module)");
+    command.add_option("--hsm-pin", source_.file, "The token's PIN, from this file");
+}
+
+Result<std::optional<crypto::keys::TokenPlan>> TokenOptions::read() {
+    if (token_.empty()) return std::nullopt;
+    ONECARD_TRY(pin, passphrase(source_));
+    pin_ = std::move(pin);
+    ONECARD_TRY(plan, plan_token(token_, pin_.bytes()));
+    return std::optional{std::move(plan)};
+}
+
 CLI::Option* CustodianOptions::add_words(CLI::App& command, const std::string& store,
                                          const std::string& prefix) {
     store_ = store;
@@ -49,6 +64,7 @@ void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
                                   const std::string& prefix) {
     add_to(command, store, prefix);
     confirm_ = true;
+    token_.add_to(command);
     command
         .add_option("--" + prefix + "quorum", quorum_,
                     "How many custodians open the new store together")
@@ -56,7 +72,7 @@ void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
 }
 
 Result<Custodians> CustodianOptions::read() {
-    Custodians out{{}, quorum_};
+    Custodians out{{}, quorum_, std::nullopt};
     passphrases_.clear();
     passphrases_.reserve(words_.size());  // the spans below refer to its elements
     for (const std::string& word : words_) {
@@ -71,6 +87,8 @@ Result<Custodians> CustodianOptions::read() {
         passphrases_.push_back(std::move(words));
         out.people.push_back({who, passphrases_.back().bytes()});
     }
+    ONECARD_TRY(token, token_.read());
+    out.token = std::move(token);
     return out;
 }
 

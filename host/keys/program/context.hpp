@@ -43,6 +43,20 @@ private:
     std::unique_ptr<crypto::SystemRandom> system_;
 };
 
+/// `--hsm-token`, `--hsm-pin`: a token for a new store.
+class TokenOptions {
+public:
+    void add_to(CLI::App& command);
+    /// Nothing when no token was named. The result refers to this object.
+    [[nodiscard]] Result<std::optional<crypto::keys::TokenPlan>> read();
+
+private:
+    std::string token_;
+    platform::PassphraseSource source_{
+        .descriptor = {}, .file = {}, .prompt = "PIN of the token: ", .confirm = false};
+    platform::Passphrase pin_;
+};
+
 /// Who opens a store, from the command line: `--custodian NAME[=FILE]`, once for each. A passphrase
 /// comes from its file, which only its owner may read, or is asked for on the terminal.
 class CustodianOptions {
@@ -65,6 +79,7 @@ private:
     unsigned quorum_ = 2;
     bool confirm_ = false;
     std::vector<platform::Passphrase> passphrases_;
+    TokenOptions token_;
 };
 
 /// Any store: with its custodians, or with the passphrase of the one program that opens it.
