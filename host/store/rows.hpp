@@ -141,6 +141,12 @@ struct HotRow {
         return entry.since < *listed_from ? *listed_from : entry.since;
     }
 };
+/// What an issuer said about a chip with its registry's line `line`. docs/issuing.md, 2.
+struct NoticeRow {
+    protocol::HotEntry entry;  ///< as the issuer listed it; `listed` false: it took it back
+    bool listed = true;
+    std::int64_t line = 0;
+};
 struct HotListRow {
     protocol::ListSequence sequence;
     FileBytes file;
