@@ -78,15 +78,14 @@ std::expected<void, Refused> add(store::Store& store, std::span<const protocol::
 }
 
 bool take_notice(store::Store& store, const store::NoticeRow& notice) {
-    const protocol::HotEntry& said = notice.entry;
-    const auto before = store.notice(said.kind, said.number);
+    const auto before = store.notice(notice.kind, notice.number);
     if (before && before->line >= notice.line) return false;
     store.put_notice(notice);
-    const auto known = store.hot(said.kind, said.number);
-    if (notice.listed) {
-        store.put_hot({said, known ? known->listed_from : std::nullopt});
-    } else if (known && before && known->entry.bytes() == before->entry.bytes()) {
-        store.remove_hot(said.kind, said.number);  // what the office made of it since stays
+    const auto known = store.hot(notice.kind, notice.number);
+    if (notice.entry) {
+        store.put_hot({*notice.entry, known ? known->listed_from : std::nullopt});
+    } else if (known && before && before->entry && known->entry.bytes() == before->entry->bytes()) {
+        store.remove_hot(notice.kind, notice.number);  // what the office made of it since stays
     }
     return true;
 }

@@ -111,7 +111,7 @@ std::expected<Line, Refused> card_line(const Fields& fields, const City& city) {
     return store::CardRow{protocol::CardNumber{number}, protocol::IssuerId{issuer}, {}};
 }
 
-// docs/issuing.md, 2. Taken back: reason and time are not said, and do not matter.
+// docs/issuing.md, 2. Reason and time only when it is listed.
 std::expected<Line, Refused> hot_line(const Fields& fields) {
     const auto what = fields.text("what");
     if (what != "card" && what != "sam") return fields.wrong("what", "card or sam");
@@ -120,19 +120,13 @@ std::expected<Line, Refused> hot_line(const Fields& fields) {
     if (!listed) return fields.wrong("listed", "true or false");
     const std::int64_t line = fields.count("line");
     if (line == 0) return fields.wrong("line", "the registry's line number");
-    store::NoticeRow row{
-        {what == "card" ? protocol::HotKind::card : protocol::HotKind::sam, number, {}, {}},
-        *listed,
-        line};
-    row.entry.reason = protocol::HotReason::lost;
-    if (!*listed) return row;
+    const auto kind = what == "card" ? protocol::HotKind::card : protocol::HotKind::sam;
+    if (!*listed) return store::NoticeRow{kind, number, {}, line};
     const auto reason = parse_hot_reason(fields.text("reason"));
     if (!reason) return fields.wrong("reason", "lost, stolen, returned, fraud or expired");
     const auto since = parse_date_time(fields.text("since"));
     if (!since) return fields.wrong("since", "YYYYMMDDhhmmss");
-    row.entry.reason = *reason;
-    row.entry.since = *since;
-    return row;
+    return store::NoticeRow{kind, number, protocol::HotEntry{kind, number, *reason, *since}, line};
 }
 
 std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line, const City& city,

@@ -143,8 +143,9 @@ struct HotRow {
 };
 /// What an issuer said about a chip with its registry's line `line`. docs/issuing.md, 2.
 struct NoticeRow {
-    protocol::HotEntry entry;  ///< as the issuer listed it; `listed` false: it took it back
-    bool listed = true;
+    protocol::HotKind kind = protocol::HotKind::card;
+    std::array<std::uint8_t, 10> number{};
+    std::optional<protocol::HotEntry> entry;  ///< as the issuer listed it; nothing: taken back
     std::int64_t line = 0;
 };
 struct HotListRow {

@@ -28,19 +28,22 @@ void SqliteStore::remove_hot(protocol::HotKind kind, const std::array<std::uint8
 }
 std::optional<NoticeRow> SqliteStore::notice(protocol::HotKind kind,
                                              const std::array<std::uint8_t, 10>& number) {
-    const auto* row = session_.first(
-        "SELECT entry, listed, line FROM issuer_notices WHERE kind = ?1 AND number = ?2",
-        static_cast<std::uint8_t>(kind), number);
+    const auto* row =
+        session_.first("SELECT entry, line FROM issuer_notices WHERE kind = ?1 AND number = ?2",
+                       static_cast<std::uint8_t>(kind), number);
     if (row == nullptr) return std::nullopt;
     const auto at = columns(*row, "issuer_notices");
-    return NoticeRow{at.object<protocol::HotEntry>(0), at.integer(1) != 0, at.integer(2)};
+    NoticeRow out{kind, number, {}, at.integer(1)};
+    if (!row->is_null(0)) out.entry = at.object<protocol::HotEntry>(0);
+    return out;
 }
 void SqliteStore::put_notice(const NoticeRow& row) {
+    using Entry = std::array<std::uint8_t, protocol::HotEntry::size>;
     session_.run(
-        "INSERT INTO issuer_notices VALUES (?1, ?2, ?3, ?4, ?5) "
-        "ON CONFLICT DO UPDATE SET entry = ?3, listed = ?4, line = ?5",
-        static_cast<std::uint8_t>(row.entry.kind), row.entry.number, row.entry.bytes(), row.listed,
-        row.line);
+        "INSERT INTO issuer_notices VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT DO UPDATE SET entry = ?3, line = ?4",
+        static_cast<std::uint8_t>(row.kind), row.number,
+        row.entry ? std::optional<Entry>{row.entry->bytes()} : std::nullopt, row.line);
 }
 bool SqliteStore::unlisted_sam() {
     return session_.first("SELECT 1 FROM hot WHERE kind = ?1 AND listed_from IS NULL LIMIT 1",

@@ -149,8 +149,7 @@ CREATE INDEX unresolved_by_card ON unresolved (substr(record, 13, 10));
 // What issuers said about chips: docs/issuing.md, 2.
 constexpr platform::sqlite::Migration sqlite_issuer_notices{R"sql(
 CREATE TABLE issuer_notices (
-    kind INTEGER NOT NULL, number BLOB NOT NULL, entry BLOB NOT NULL, listed INTEGER NOT NULL,
-    line INTEGER NOT NULL,
+    kind INTEGER NOT NULL, number BLOB NOT NULL, entry BLOB, line INTEGER NOT NULL,
     PRIMARY KEY (kind, number)
 ) STRICT, WITHOUT ROWID;
 )sql"};

@@ -157,7 +157,8 @@ TEST_CASE("issue life: what the host is told") {
     }
     SUBCASE("blocked: since it was lost") {
         CHECK(life.step(ChipStep::block) == "blocked");
-        CHECK(life.issuer.registry().size() == 2);  // reason and time stand already
+        CHECK(life.last_line().at("line").as_int64() == 3);
+        CHECK(life.last_line().at("since").as_string() == "20260101090000");
         CHECK(life.last_line().at("reason").as_string() == "lost");
     }
     SUBCASE("found") {
