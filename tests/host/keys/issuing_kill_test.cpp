@@ -2,7 +2,9 @@
 // no line lost. And a lost SAM's way from `issuing lost` through the real host to a gate.
 // docs/issuing.md, 2 and 5.
 #include <csignal>
+#include <fstream>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "crypto/random/system_random.hpp"
