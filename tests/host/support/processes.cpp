@@ -155,6 +155,14 @@ std::filesystem::path Nation::deploy_desk(std::uint16_t code) const {
     return out;
 }
 
+std::filesystem::path Nation::deploy_issuer(std::uint16_t code) const {
+    const auto out = at("issuer-" + digits(code));
+    keys({"deploy", "issuer", "--city-dir", at("city-" + digits(code)), "--out", out, "--unit",
+          "issuing", "--city-passphrase-file", passphrase_file(), "--nation", at("nation"),
+          "--nation-passphrase-file", passphrase_file()});
+    return out;
+}
+
 platform::TlsMaterial material_of(const std::filesystem::path& deployment) {
     const auto store = host::keys::open_store(
         deployment / host::keys::store_file,
@@ -324,6 +332,74 @@ platform::HttpClientOptions HostProcess::address() const {
     platform::HttpClientOptions out;
     out.host = "127.0.0.1";
     out.port = port_;
+    out.peer_organisation = digits(code_);
+    return out;
+}
+
+IssuerProcess::IssuerProcess(const Nation& nation, std::uint16_t code, const HostProcess* host)
+    : nation_{nation},
+      code_{code},
+      host_{host},
+      deployment_{nation.deploy_issuer(code)},
+      port_{free_port()} {}
+
+IssuerProcess::~IssuerProcess() {
+    if (process_ > 0) kill();
+}
+
+std::vector<std::string> IssuerProcess::arguments(std::vector<std::string> command) const {
+    const std::vector<std::string> before{ONECARD_KEYS_PROGRAM, "issuing"};
+    command.insert(command.begin(), before.begin(), before.end());
+    for (const std::string& more :
+         {std::string{"--deployment"}, deployment_.string(), std::string{"--state"},
+          nation_.at("issuing-" + digits(code_) + ".db").string(), std::string{"--json"}}) {
+        command.push_back(more);
+    }
+    return command;
+}
+
+std::string IssuerProcess::command(std::vector<std::string> words, int expected) const {
+    return run_program(arguments(std::move(words)), expected);
+}
+
+void IssuerProcess::start() {
+    auto all = arguments({"serve", "--port", std::to_string(port_), "--passphrase-file",
+                          nation_.passphrase_file().string()});
+    if (host_ != nullptr) {
+        for (const std::string& more :
+             {std::string{"--host"}, std::string{"127.0.0.1"}, std::string{"--host-port"},
+              std::to_string(host_->port())}) {
+            all.push_back(more);
+        }
+    }
+    process_ = spawn(all, STDERR_FILENO);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (std::chrono::steady_clock::now() < until) {
+        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_port = htons(port_);
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const bool serves =
+            ::connect(socket, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+        ::close(socket);
+        if (serves) return;
+        std::this_thread::sleep_for(5ms);
+    }
+    throw std::runtime_error{"the issuer does not serve"};
+}
+
+void IssuerProcess::kill() {
+    (void)::kill(process_, SIGKILL);
+    (void)::waitpid(process_, nullptr, 0);
+    process_ = -1;
+}
+
+platform::HttpClientOptions IssuerProcess::address() const {
+    platform::HttpClientOptions out;
+    out.host = "127.0.0.1";
+    out.port = port_;
+    out.peer_role = platform::PeerRole::issuer;
     out.peer_organisation = digits(code_);
     return out;
 }
