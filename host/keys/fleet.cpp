@@ -12,7 +12,8 @@ using protocol::KeyVersion;
 
 // A chip's keys are its key set; few sets hold a key, and each set's chips are in an index.
 constexpr std::string_view sets_with_key =
-    "(SELECT key_set FROM key_set_member WHERE use = ?1 AND suite = ?2 AND version = ?3)";
+    "(SELECT key_set FROM key_set_member WHERE use = ?1 AND suite = ?2 AND version = ?3 "
+    "AND (?4 IS NULL OR national = ?4))";
 constexpr std::string_view needs_its_keys =
     " AND (state IN (2, 3, 4) OR (state = 6 AND replaced_by IS NULL))";
 
@@ -67,15 +68,28 @@ Result<KeySets> read_key_sets(sqlite::Database& database) {
     }
 }
 
+/// The values of `sets_with_key`.
+struct KeyNumbers {
+    KeyNumbers(KeyUse use_is, Suite suite_is, KeyVersion version_is, std::optional<bool> is_root)
+        : use{static_cast<std::uint8_t>(use_is)},
+          suite{static_cast<std::uint8_t>(suite_is)},
+          version{version_is.value()} {
+        if (is_root) national = *is_root ? 1 : 0;
+    }
+    std::uint8_t use;
+    std::uint8_t suite;
+    std::uint8_t version;
+    std::optional<std::int64_t> national;
+};
+
 }  // namespace
 
-Result<KeyHolders> Fleet::count_by_key(KeyUse use, Suite suite, KeyVersion version,
-                                       Holding holding) {
-    const auto use_number = static_cast<std::uint8_t>(use);
-    const auto suite_number = static_cast<std::uint8_t>(suite);
+Result<KeyHolders> Fleet::count_by_key(KeyUse use, Suite suite, KeyVersion version, Holding holding,
+                                       std::optional<bool> national) {
+    const KeyNumbers key{use, suite, version, national};
     KeyHolders holders;
     ONECARD_TRY(select, plain(database_.prepare(count_lines(holding))));
-    ONECARD_CHECK(plain(select.bind_all(use_number, suite_number, version.value())));
+    ONECARD_CHECK(plain(select.bind_all(key.use, key.suite, key.version, key.national)));
     for (;;) {
         ONECARD_TRY(row, plain(select.step()));
         if (!row) break;
@@ -83,17 +97,17 @@ Result<KeyHolders> Fleet::count_by_key(KeyUse use, Suite suite, KeyVersion versi
     }
     if (holding == Holding::in_use) return holders;
     ONECARD_TRY(scrap, plain(database_.prepare(count_scrap())));
-    ONECARD_CHECK(plain(scrap.first(use_number, suite_number, version.value())));
+    ONECARD_CHECK(plain(scrap.first(key.use, key.suite, key.version, key.national)));
     holders.scrap = scrap.integer(0);
     return holders;
 }
 
 Result<void> Fleet::each_with_key(KeyUse use, Suite suite, KeyVersion version,
                                   const std::function<void(const FleetChip&)>& each,
-                                  Holding holding) {
+                                  Holding holding, std::optional<bool> national) {
+    const KeyNumbers key{use, suite, version, national};
     ONECARD_TRY(select, plain(database_.prepare(list_chips(holding))));
-    ONECARD_CHECK(plain(select.bind_all(static_cast<std::uint8_t>(use),
-                                        static_cast<std::uint8_t>(suite), version.value())));
+    ONECARD_CHECK(plain(select.bind_all(key.use, key.suite, key.version, key.national)));
     for (;;) {
         ONECARD_TRY(row, plain(select.step()));
         if (!row) return {};
@@ -124,6 +138,17 @@ Result<void> Fleet::each(
         ONECARD_TRY(chip, read_chip(select));
         const auto set = sets.find(select.is_null(7) ? 0 : select.integer(7));
         each(chip, set == sets.end() ? std::span<const KeyStamp>{} : set->second);
+    }
+}
+
+Result<KeyHolders> Fleet::count_in_use() {
+    KeyHolders holders;
+    ONECARD_TRY(select, plain(database_.prepare("SELECT kind, count(*) FROM line WHERE 1" +
+                                                std::string{needs_its_keys} + " GROUP BY kind")));
+    for (;;) {
+        ONECARD_TRY(row, plain(select.step()));
+        if (!row) return holders;
+        (select.integer(0) == 1 ? holders.cards : holders.sams) = select.integer(1);
     }
 }
 

@@ -39,14 +39,18 @@ class Fleet {
 public:
     explicit Fleet(IssueStore& store) : database_{store.database_} {}
 
-    /// National roots in SAMs and keys derived from city masters alike: `use`, suite and version.
+    /// Without `national`, the nation's roots in SAMs and keys derived from city masters alike.
     [[nodiscard]] Result<KeyHolders> count_by_key(KeyUse use, Suite suite,
                                                   protocol::KeyVersion version,
-                                                  Holding holding = Holding::in_use);
+                                                  Holding holding = Holding::in_use,
+                                                  std::optional<bool> national = {});
+    /// All that may need their keys.
+    [[nodiscard]] Result<KeyHolders> count_in_use();
     /// The same chips, in no particular order. `each` may not change the store.
     [[nodiscard]] Result<void> each_with_key(KeyUse use, Suite suite, protocol::KeyVersion version,
                                              const std::function<void(const FleetChip&)>& each,
-                                             Holding holding = Holding::in_use);
+                                             Holding holding = Holding::in_use,
+                                             std::optional<bool> national = {});
     /// Lines in the order in which they were ordered, with the keys in their chips.
     [[nodiscard]] Result<void> each(
         const InventoryFilter& filter,

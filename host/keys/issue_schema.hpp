@@ -117,6 +117,19 @@ constexpr platform::sqlite::Migration issue_life{R"sql(
         WHERE entry IS NOT NULL;
 )sql"};
 
-constexpr std::array issue_schema{issue_lines, issue_told, issue_life};
+/// The log of every change: issuing_audit.hpp. `event` is the newest one when the entry was
+/// written.
+constexpr platform::sqlite::Migration issue_audit{R"sql(
+    CREATE TABLE audit_owner(
+        one INTEGER PRIMARY KEY CHECK(one = 1), owner BLOB NOT NULL, key BLOB NOT NULL);
+    CREATE TABLE audit(
+        number INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL,
+        line TEXT NOT NULL,
+        signature BLOB NOT NULL,
+        head BLOB NOT NULL);
+)sql"};
+
+inline constexpr std::array issue_schema{issue_lines, issue_told, issue_life, issue_audit};
 
 }  // namespace host::keys

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "host/keys/issuing_audit.hpp"
 #include "host/keys/program/commands.hpp"
 #include "host/keys/program/issuing_options.hpp"
 #include "platform/files.hpp"
@@ -35,7 +36,8 @@ IssueStore::Progress progress_on_terminal() {
 Result<void> run_import(const IssuingOptions& options) {
     ONECARD_TRY(csv, read_text(options.lines, csv_size_max));
     ONECARD_TRY(orders, parse_orders(csv, options.lines.string()));
-    ONECARD_TRY(state, open_state(options));
+    ONECARD_TRY(issuer, open_issuer(options));
+    ONECARD_TRY(state, open_state(options, issuer));
     ONECARD_TRY(added, state.import(orders, person(options), progress_on_terminal()));
     print(options.json,
           fmt::format("{} lines read, {} new, {} there already", orders.size(), added,
@@ -95,6 +97,7 @@ void add_chip(CLI::App& command, IssuingOptions& options) {
 }
 void add_by(CLI::App& command, IssuingOptions& options) {
     command.add_option("--by", options.by, "Who says so; default: the name of this account");
+    platform::add_passphrase_options(command, options.passphrase);
 }
 
 void add_steps(CLI::App& issuing, const std::shared_ptr<IssuingOptions>& options, Run& run) {
@@ -159,6 +162,25 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t siz
 Result<IssueStore> open_state(const IssuingOptions& options) {
     ONECARD_TRY(deployment, read_issuer(options.deployment));
     return IssueStore::open(options.state, deployment.mark, deployment.city, wall_clock());
+}
+
+Result<Issuer> open_issuer(const IssuingOptions& options) {
+    ONECARD_TRY(deployment, read_issuer(options.deployment));
+    ONECARD_TRY(random, system_random());
+    Issuer issuer{std::move(deployment), std::make_unique<crypto::SystemRandom>(std::move(random)),
+                  nullptr};
+    ONECARD_TRY(words, passphrase(options.passphrase));
+    ONECARD_TRY(keys, open_store(options.deployment / store_file, words.bytes(), *issuer.random));
+    if (mark_of(*keys) != issuer.deployment.mark) {
+        return refuse(RefusalKind::mark_mismatch, "the key store and deployment.json disagree");
+    }
+    issuer.keys = std::move(keys);
+    return issuer;
+}
+
+Result<IssueStore> open_state(const IssuingOptions& options, const Issuer& issuer) {
+    return IssueStore::open(options.state, issuer.deployment.mark, issuer.deployment.city,
+                            wall_clock(), audit_hook(*issuer.keys, wall_clock()));
 }
 
 Result<void> write_registry(IssueStore& state, const std::filesystem::path& file) {

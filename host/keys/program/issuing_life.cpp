@@ -122,7 +122,8 @@ Actor person(const IssuingOptions& options) {
 
 Result<void> run_step(const IssuingOptions& options, ChipStep step) {
     ONECARD_TRY(order, step_order(options, step));
-    ONECARD_TRY(state, open_state(options));
+    ONECARD_TRY(issuer, open_issuer(options));
+    ONECARD_TRY(state, open_state(options, issuer));
     ONECARD_TRY(now, state.take_step(order, person(options)));
     const std::string number = shown(order.kind, order.number, options.unmasked);
     print(options.json, fmt::format("{} {} is {}", name(order.kind), number, name(now)),
@@ -133,7 +134,8 @@ Result<void> run_step(const IssuingOptions& options, ChipStep step) {
 
 Result<void> run_release(const IssuingOptions& options) {
     ONECARD_TRY(number, chip_number(options));
-    ONECARD_TRY(state, open_state(options));
+    ONECARD_TRY(issuer, open_issuer(options));
+    ONECARD_TRY(state, open_state(options, issuer));
     return state.release(chip_kind(options.kind), number, person(options));
 }
 

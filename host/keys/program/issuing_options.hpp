@@ -34,8 +34,17 @@ struct IssuingOptions {
 [[nodiscard]] Result<Deployment> read_issuer(const std::filesystem::path& directory);
 [[nodiscard]] Result<std::string> read_text(const std::filesystem::path& path,
                                             std::size_t size_max);
-/// The state of this deployment; makes or migrates the file.
+/// The state of this deployment, to be read; makes or migrates the file.
 [[nodiscard]] Result<IssueStore> open_state(const IssuingOptions& options);
+/// The issuer's key store, open: it signs the state's log, so every change needs its passphrase.
+struct Issuer {
+    Deployment deployment;
+    std::unique_ptr<crypto::SystemRandom> random;  // outlives the store
+    std::unique_ptr<KeyStore> keys;
+};
+[[nodiscard]] Result<Issuer> open_issuer(const IssuingOptions& options);
+/// The same state, to be changed. `issuer` outlives it.
+[[nodiscard]] Result<IssueStore> open_state(const IssuingOptions& options, const Issuer& issuer);
 [[nodiscard]] Result<void> write_registry(IssueStore& state, const std::filesystem::path& file);
 
 // issuing_serve.cpp, issuing_life.cpp

@@ -101,29 +101,23 @@ void log_issuing(const IssuingEvent& event) {
 
 Result<void> run_serve(const IssuingOptions& options) {
     platform::StopSignal stop;  // before any thread
-    ONECARD_TRY(deployment, read_issuer(options.deployment));
-    ONECARD_TRY(random, system_random());
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_TRY(store, open_store(options.deployment / store_file, words.bytes(), random));
-    if (mark_of(*store) != deployment.mark) {
-        return refuse(RefusalKind::mark_mismatch, "the key store and deployment.json disagree");
-    }
-    ONECARD_TRY(context, tls_context(options, *store, platform::TlsContext::Side::server, random));
-    ONECARD_TRY(channel, channel_to_host(options, *store, deployment.city, random));
-    ONECARD_TRY(state, open_state(options));
+    ONECARD_TRY(issuer, open_issuer(options));
+    const Deployment& deployment = issuer.deployment;
+    const KeyStore& store = *issuer.keys;
+    crypto::Random& random = *issuer.random;
+    ONECARD_TRY(context, tls_context(options, store, platform::TlsContext::Side::server, random));
+    ONECARD_TRY(channel, channel_to_host(options, store, deployment.city, random));
+    ONECARD_TRY(state, open_state(options, issuer));
     ONECARD_TRY(registry, RegistryFile::open(state, options.registry));
     HostFeed feed{state, std::move(channel)};
     std::mutex one_at_a_time;  // the server's thread and this one
-    IssuingService service{*store,
-                           state,
-                           {deployment.city, deployment.issuer},
-                           random,
-                           [&](const IssuingEvent& event) {
-                               log_issuing(event);
-                               if (event.kind != IssuingEvent::Kind::issued) return;
-                               registry.update();
-                               feed.send();  // before the desk hears "done" and loads the card
-                           }};
+    IssuingService service{
+        store, state, {deployment.city, deployment.issuer}, random, [&](const IssuingEvent& event) {
+            log_issuing(event);
+            if (event.kind != IssuingEvent::Kind::issued) return;
+            registry.update();
+            feed.send();  // before the desk hears "done" and loads the card
+        }};
     platform::HttpServerOptions server_options;
     server_options.address = options.address;
     server_options.port = options.port;

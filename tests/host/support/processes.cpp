@@ -158,8 +158,9 @@ std::filesystem::path Nation::deploy_desk(std::uint16_t code) const {
 std::filesystem::path Nation::deploy_issuer(std::uint16_t code) const {
     const auto out = at("issuer-" + digits(code));
     keys({"deploy", "issuer", "--city-dir", at("city-" + digits(code)), "--out", out, "--unit",
-          "issuing", "--city-passphrase-file", passphrase_file(), "--nation", at("nation"),
-          "--nation-passphrase-file", passphrase_file()});
+          "issuing", "--custodian", first(), "--custodian", second(), "--nation", at("nation"),
+          "--nation-custodian", first(), "--nation-custodian", second(), "--passphrase-file",
+          passphrase_file()});
     return out;
 }
 
@@ -359,6 +360,11 @@ std::vector<std::string> IssuerProcess::arguments(std::vector<std::string> comma
 }
 
 std::string IssuerProcess::command(std::vector<std::string> words, int expected) const {
+    constexpr std::array reading{"status", "registry", "history", "inventory"};
+    if (std::ranges::find(reading, words.front()) == reading.end()) {
+        words.emplace_back("--passphrase-file");
+        words.push_back(nation_.passphrase_file());
+    }
     return run_program(arguments(std::move(words)), expected);
 }
 
