@@ -17,6 +17,18 @@ enum class RefusalKind : std::uint8_t {
     passphrase_missing,    ///< no passphrase could be had
     dual_control_missing,  ///< fewer than two people: nation and cities need two for everything
     random_failed,         ///< the kernel gave no entropy
+    // docs/ceremony.md, 5
+    ceremony_unknown,       ///< no ceremony.json here, or not one of ours; or no ceremony's nation
+    ceremony_finished,      ///< its nation is founded: nothing can be added
+    custodian_not_invited,  ///< not on the list of `begin`
+    custodian_missing,      ///< combining needs everyone
+    passphrase_repeated,    ///< two custodians with one passphrase
+    component_exists,       ///< this custodian has given theirs
+    component_malformed,    ///< not 32 hex digits and a check value that fits
+    component_weak,         ///< both halves equal: a component, or the sum
+    component_repeated,     ///< the same as another: they would cancel each other
+    component_missing,      ///< someone has not come yet
+    component_foreign,      ///< the file is not the one that was given in this ceremony
 };
 [[nodiscard]] const char* name(RefusalKind kind);
 

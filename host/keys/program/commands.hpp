@@ -16,6 +16,7 @@ void add_tree_command(CLI::App& app, Run& run);
 void add_issuing_commands(CLI::App& app, Run& run);
 void add_custodian_commands(CLI::App& app, Run& run);
 void add_audit_commands(CLI::App& app, Run& run);
+void add_ceremony_commands(CLI::App& app, Run& run);
 void add_calc_command(CLI::App& app, Run& run);
 
 }  // namespace host::keys

@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
     host::keys::add_issuing_commands(app, run);
     host::keys::add_custodian_commands(app, run);
     host::keys::add_audit_commands(app, run);
+    host::keys::add_ceremony_commands(app, run);
     host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
     // A calculation is one line out: what it is given was typed or piped, and is no master key.
