@@ -61,4 +61,11 @@ enum class FileMode : std::uint8_t { owner_only, everyone };
 [[nodiscard]] FileResult<void> create_file(const std::filesystem::path& path, Bytes content,
                                            FileMode mode = FileMode::owner_only);
 
+/// Overwrites with zeros, fsyncs, unlinks. A file that is not there is no failure. On a disk that
+/// writes elsewhere than it read (SSD, copy-on-write) the old blocks may survive: only what was
+/// sealed before it was written is safe there.
+[[nodiscard]] FileResult<void> erase_file(const std::filesystem::path& path);
+/// Makes durable that `path` was renamed into its directory, or unlinked from it.
+[[nodiscard]] FileResult<void> sync_parent(const std::filesystem::path& path);
+
 }  // namespace platform

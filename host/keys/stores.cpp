@@ -62,6 +62,17 @@ const char* name(RefusalKind kind) {
         case RefusalKind::step_out_of_order: return "step_out_of_order";
         case RefusalKind::not_deployed_here: return "not_deployed_here";
         case RefusalKind::key_mismatch: return "key_mismatch";
+        case RefusalKind::ceremony_unknown: return "ceremony_unknown";
+        case RefusalKind::ceremony_finished: return "ceremony_finished";
+        case RefusalKind::custodian_not_invited: return "custodian_not_invited";
+        case RefusalKind::custodian_missing: return "custodian_missing";
+        case RefusalKind::passphrase_repeated: return "passphrase_repeated";
+        case RefusalKind::component_exists: return "component_exists";
+        case RefusalKind::component_malformed: return "component_malformed";
+        case RefusalKind::component_weak: return "component_weak";
+        case RefusalKind::component_repeated: return "component_repeated";
+        case RefusalKind::component_missing: return "component_missing";
+        case RefusalKind::component_foreign: return "component_foreign";
     }
     return "unknown";
 }
@@ -100,6 +111,9 @@ Result<void> NewDirectory::publish() const {
     if (error) {
         return refuse(RefusalKind::file_failed, target_.string() + ": " + error.message());
     }
+    // What comes next may remove what the directory was made from: it must survive a power cut.
+    const auto synced = platform::sync_parent(target_);
+    if (!synced) return refuse(RefusalKind::file_failed, synced.error().detail);
     return {};
 }
 

@@ -71,6 +71,15 @@ void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
         ->check(CLI::Range(1, 16));
 }
 
+void CustodianOptions::add_one_new_to(CLI::App& command, const std::string& store) {
+    add_words(command, store, {})
+        ->required()
+        ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
+        ->description("Who you are, NAME or NAME=FILE with the passphrase for the " + store);
+    quorum_ = 1;
+    confirm_ = true;
+}
+
 Result<Custodians> CustodianOptions::read() {
     Custodians out{{}, quorum_, std::nullopt};
     passphrases_.clear();

@@ -68,6 +68,12 @@ public:
     void add_optional_to(CLI::App& command, const std::string& store, const std::string& prefix);
     /// The same for a store to be made: with `--quorum K`, asked twice on a terminal.
     void add_new_to(CLI::App& command, const std::string& store, const std::string& prefix = {});
+    /// The same for a store of one person.
+    void add_one_new_to(CLI::App& command, const std::string& store);
+    /// Of the one who was named; before any passphrase is read.
+    [[nodiscard]] std::string name() const {
+        return words_.front().substr(0, words_.front().find('='));
+    }
     [[nodiscard]] bool given() const { return !words_.empty(); }
     /// Reads every passphrase. The result refers to this object.
     [[nodiscard]] Result<Custodians> read();

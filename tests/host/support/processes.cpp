@@ -1,5 +1,6 @@
 #include "tests/host/support/processes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
