@@ -128,25 +128,32 @@ std::unexpected<Refusal> source_refusal(platform::PassphraseError error) {
 
 Result<std::vector<Component>> read_components(const Options& options) {
     constexpr std::size_t line_count_max = 64;
-    const auto lines = platform::read_secret_lines(
-        {.descriptor = options.from_descriptor, .file = options.from}, line_count_max);
+    const auto lines = platform::read_secret_lines({.descriptor = options.from_descriptor,
+                                                    .file = options.from,
+                                                    .prompt = {},
+                                                    .confirm = false},
+                                                   line_count_max);
     if (!lines) return source_refusal(lines.error());
     std::vector<std::string_view> views;
     for (const platform::Passphrase& line : *lines) views.push_back(view(line.bytes()));
     return parse_components(views);
 }
 
-/// Hidden, like a passphrase. A typing mistake is told and asked again.
+/// One line, hidden like a passphrase.
+Result<platform::Passphrase> type_hidden(std::string prompt) {
+    auto line = platform::read_passphrase(
+        {.descriptor = {}, .file = {}, .prompt = std::move(prompt), .confirm = false});
+    if (!line) return source_refusal(line.error());
+    return *std::move(line);
+}
+
+/// A typing mistake is told and asked again.
 Result<Component> type_component(const RootName& root) {
     constexpr int tries = 3;
     for (int attempt = 1;; ++attempt) {
-        const auto digits =
-            platform::read_passphrase({.prompt = text(root) + ", component (32 hex digits): "});
-        if (!digits) return source_refusal(digits.error());
-        const auto check =
-            platform::read_passphrase({.prompt = text(root) + ", its check value (6): "});
-        if (!check) return source_refusal(check.error());
-        auto component = parse_component(root, view(digits->bytes()), view(check->bytes()));
+        ONECARD_TRY(digits, type_hidden(text(root) + ", component (32 hex digits): "));
+        ONECARD_TRY(check, type_hidden(text(root) + ", its check value (6): "));
+        auto component = parse_component(root, view(digits.bytes()), view(check.bytes()));
         if (component || attempt == tries) return component;
         complain(component.error());
     }
@@ -218,8 +225,10 @@ Result<void> run_component(Options& options) {
     ONECARD_CHECK(check_contribution(ceremony, contribution));
     platform::Passphrase old;
     if (options.again && ceremony.given_by(who) != nullptr) {
-        ONECARD_TRY(words, passphrase({.file = options.old_passphrase,
-                                       .prompt = who + ", passphrase so far: "}));
+        ONECARD_TRY(words, passphrase({.descriptor = {},
+                                       .file = options.old_passphrase,
+                                       .prompt = who + ", passphrase so far: ",
+                                       .confirm = false}));
         old = std::move(words);
         contribution.old_passphrase = old.bytes();
     }
@@ -236,9 +245,9 @@ Result<void> run_component(Options& options) {
 Result<void> run_combine(Options& options) {
     ONECARD_TRY(source, KeySource::make(options.source, "ceremony/combine"));
     ONECARD_TRY(custodians, options.custodians.read());
-    ONECARD_TRY(minutes,
-                combine({options.directory, options.out, custodians.people, options.source.mark()},
-                        source.random(), platform::SystemClock{}));
+    ONECARD_CHECK(
+        combine({options.directory, options.out, custodians.people, options.source.mark()},
+                source.random(), platform::SystemClock{}));
     const std::string mark = word(options.source.mark());
     const std::string page = (options.directory / minutes_file).string();
     print(options.json,
