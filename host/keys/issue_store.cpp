@@ -183,10 +183,19 @@ IssuingResult<void> IssueStore::bind(const IssueLine& line, const ChipSerial& ch
         return fail(IssuingRefusal::chip_bound_to_other_line,
                     "chip " + platform::to_hex(chip.value()) + " was released: it is scrap");
     }
+    ONECARD_TRY(find, issuing(database_.prepare("SELECT state, key_set FROM line WHERE id = ?1")));
+    ONECARD_TRY(known, issuing(find.first(line.id)));
+    const auto state = known ? static_cast<ChipState>(find.integer(0)) : ChipState::retired;
+    const std::int64_t set_before = known ? find.integer(1) : 0;
+    find.reset();
+    if (state != ChipState::ordered && state != ChipState::bound) {
+        return fail(IssuingRefusal::line_closed,
+                    number_text(line.order) + " is " + name(state) + " by now");
+    }
     ONECARD_TRY(set, issuing(key_set(keys)));
     ONECARD_TRY(update, issuing(database_.prepare(
                             "UPDATE line SET chip = ?2, entry = ?3, key_set = ?4, state = 2 "
-                            "WHERE id = ?1 AND state IN (1, 2) AND (chip IS NULL OR chip = ?2)")));
+                            "WHERE id = ?1 AND (chip IS NULL OR chip = ?2)")));
     const auto bound = update.run(line.id, chip.value(), entry, set);
     if (!bound && bound.error().error == sqlite::Error::constraint) {
         return fail(IssuingRefusal::chip_bound_to_other_line,
@@ -195,14 +204,14 @@ IssuingResult<void> IssueStore::bind(const IssueLine& line, const ChipSerial& ch
     if (!bound) return std::unexpected{broken_issuing(bound.error())};
     if (database_.changes() != 1) {
         return fail(IssuingRefusal::line_bound_to_other_chip,
-                    "another session took the line, or a person closed it: begin again");
+                    "another session took the line: begin again");
     }
-    if (line.state == ChipState::ordered) {
-        const Actor who = desk(desk_name);
-        IssueChange change = change_of(ChipStep::bind, who, line, ChipState::bound);
-        change.more = {{"chip", platform::to_hex(chip.value())}};
-        ONECARD_CHECK(issuing(record(change)));
-    }
+    if (state == ChipState::bound && set == set_before) return {};  // the same again: no change
+    const Actor who = desk(desk_name);
+    IssueChange change = change_of(ChipStep::bind, who, line, ChipState::bound);
+    change.from = state;
+    change.more = {{"chip", platform::to_hex(chip.value())}};
+    ONECARD_CHECK(issuing(record(change)));
     return issuing(transaction.commit());
 }
 
