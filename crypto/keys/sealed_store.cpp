@@ -241,11 +241,7 @@ KeyResult<KeyId> SealedStore::generate(const KeyName& key, KeyState state, std::
     }
     const MutableBytes place = arena_.allocate(size);
     if (place.empty()) return refuse(KeyError::memory_not_lockable);
-    if (key.algorithm == KeyAlgorithm::p256_private) {
-        std::ranges::copy(generate_p256(random).bytes(), place.begin());
-    } else {
-        random.fill(place);
-    }
+    random.fill(place);  // one P-256 scalar in 2^32 is out of range, and refused
     return take_in(key, state, place, "generated");
 }
 

@@ -92,7 +92,9 @@ TEST_CASE("host window: each version is its own key, and TAC keys come newest fi
 TEST_CASE("host window: a debit's record is key_unknown outside and genuine inside") {
     Host place;
     const auto keys = place.keys();
-    std::vector<host::clearing::Submitted> records(6);
+    const host::ledger::Account payee{host::ledger::Purpose::payable,
+                                      host::ledger::Participant::of(city_code)};
+    std::vector<host::clearing::Submitted> records(6, {{}, {}, {}, payee});
     for (std::uint8_t i = 0; i < records.size(); ++i) {
         auto& record = records[i].record;
         record.kind = protocol::RecordKind::debit;

@@ -4,6 +4,7 @@
 
 #include "firmware/os/card.hpp"
 #include "host/keys/chip_proof.hpp"
+#include "platform/mask.hpp"
 #include "tests/firmware/support/tearing_flash.hpp"
 #include "tests/host/keys/rotation_scene.hpp"
 
@@ -25,7 +26,8 @@ const host::keys::SamOrder sam{protocol::SamNumber{{0x10, 0, 0, 0, 0, 0, 0, 0, 0
                                *protocol::Date::make(2026, 1, 1),
                                *protocol::Date::make(2035, 12, 31),
                                protocol::TerminalNumber{{0x31, 0, 0, 0, 0x01, 0x01}},
-                               protocol::OperatorId{{0, 0, 0, 0, 0, 0x31, 0, 0x01}}};
+                               protocol::OperatorId{{0, 0, 0, 0, 0, 0x31, 0, 0x01}},
+                               {}};
 
 /// A SAM's chip from its maker, and what it answers.
 class SamChip {
