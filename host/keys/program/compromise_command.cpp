@@ -51,7 +51,7 @@ std::string drill_text(const DrillReport& report) {
 }
 
 json::array array_of(const std::vector<std::string>& lines) {
-    return {lines.begin(), lines.end()};
+    return json::array(lines.begin(), lines.end());
 }
 json::object count_json(const ChipCount& count) {
     return {{"cards", count.cards}, {"sams", count.sams}};
