@@ -63,14 +63,6 @@ bool write_all(int descriptor, Bytes content) {
     return true;
 }
 
-FileResult<void> sync_directory(const std::filesystem::path& path) {
-    const std::filesystem::path parent =
-        path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
-    const Descriptor directory{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (directory.get() < 0 || ::fsync(directory.get()) != 0) return failed(parent, errno);
-    return {};
-}
-
 /// A finished, durable neighbour of `path`.
 FileResult<std::filesystem::path> write_neighbour(const std::filesystem::path& path, Bytes content,
                                                   FileMode mode) {
@@ -135,6 +127,13 @@ FileResult<std::vector<std::uint8_t>> read_file(const std::filesystem::path& pat
     return content;
 }
 
+std::optional<FileStamp> file_stamp(const std::filesystem::path& path) {
+    struct stat found{};
+    if (::stat(path.c_str(), &found) != 0) return std::nullopt;
+    return FileStamp{found.st_ino, found.st_size,
+                     std::int64_t{found.st_ctim.tv_sec} * 1'000'000'000 + found.st_ctim.tv_nsec};
+}
+
 FileResult<std::string> read_text_file(const std::filesystem::path& path, std::size_t size_max) {
     ONECARD_TRY(content, read_file(path, size_max));
     return std::string{content.begin(), content.end()};
@@ -147,7 +146,7 @@ FileResult<void> replace_file(const std::filesystem::path& path, Bytes content, 
         ::unlink(neighbour.c_str());
         return failed(path, error_number);
     }
-    return sync_directory(path);
+    return sync_parent(path);
 }
 
 FileResult<void> replace_file(const std::filesystem::path& path, std::string_view content,
@@ -163,7 +162,34 @@ FileResult<void> create_file(const std::filesystem::path& path, Bytes content, F
     const int error_number = errno;
     ::unlink(neighbour.c_str());
     if (linked != 0) return failed(path, error_number);
-    return sync_directory(path);
+    return sync_parent(path);
+}
+
+FileResult<void> sync_parent(const std::filesystem::path& path) {
+    const std::filesystem::path parent =
+        path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+    const Descriptor directory{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (directory.get() < 0 || ::fsync(directory.get()) != 0) return failed(parent, errno);
+    return {};
+}
+
+FileResult<void> erase_file(const std::filesystem::path& path) {
+    Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    if (file.get() < 0) {
+        if (errno == ENOENT) return {};
+        return failed(path, errno);
+    }
+    struct stat status{};
+    if (::fstat(file.get(), &status) != 0) return failed(path, errno);
+    if (!S_ISREG(status.st_mode)) {
+        return failed(path, FileError::not_a_file, "not a regular file");
+    }
+    const std::vector<std::uint8_t> zeros(static_cast<std::size_t>(status.st_size));
+    if (!write_all(file.get(), zeros) || ::fsync(file.get()) != 0 || !file.close() ||
+        ::unlink(path.c_str()) != 0) {
+        return failed(path, errno);
+    }
+    return sync_parent(path);
 }
 
 }  // namespace platform

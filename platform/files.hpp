@@ -2,6 +2,7 @@
 // Whole files: read with a bound, replaced in one step. Paths and errno text are not secret.
 #include <expected>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,16 @@ using FileResult = std::expected<T, FileFailure>;
 [[nodiscard]] FileResult<std::string> read_text_file(const std::filesystem::path& path,
                                                      std::size_t size_max);
 
+/// Changes when the file or its rights do; nothing when there is none. What is written in place
+/// within the clock's grain may keep its stamp: replace_file's content never does (another inode).
+struct FileStamp {
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+[[nodiscard]] std::optional<FileStamp> file_stamp(const std::filesystem::path& path);
+
 /// Readable by the owner only, or by everyone. The umask takes away from it as usual.
 enum class FileMode : std::uint8_t { owner_only, everyone };
 
@@ -49,5 +60,12 @@ enum class FileMode : std::uint8_t { owner_only, everyone };
 /// The same for a file that must not exist yet.
 [[nodiscard]] FileResult<void> create_file(const std::filesystem::path& path, Bytes content,
                                            FileMode mode = FileMode::owner_only);
+
+/// Overwrites with zeros, fsyncs, unlinks. A file that is not there is no failure. On a disk that
+/// writes elsewhere than it read (SSD, copy-on-write) the old blocks may survive: only what was
+/// sealed before it was written is safe there.
+[[nodiscard]] FileResult<void> erase_file(const std::filesystem::path& path);
+/// Makes durable that `path` was renamed into its directory, or unlinked from it.
+[[nodiscard]] FileResult<void> sync_parent(const std::filesystem::path& path);
 
 }  // namespace platform

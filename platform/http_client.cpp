@@ -62,6 +62,10 @@ NetError error_of(TlsRefusal refusal) {
         case TlsRefusal::certificate_expired:
         case TlsRefusal::certificate_future:
         case TlsRefusal::certificate_revoked:
+        case TlsRefusal::authority_revoked:
+        case TlsRefusal::revocation_list_untrusted:
+        case TlsRefusal::revocation_list_stale:
+        case TlsRefusal::revocation_list_future:
         case TlsRefusal::certificate_unsuitable:
         case TlsRefusal::identity_malformed:
         case TlsRefusal::authority_mismatch: return NetError::tls_untrusted;
@@ -208,6 +212,7 @@ Answer HttpClient::State::run(const HttpRequest& request) {
     asio::co_spawn(
         io,
         [&]() -> asio::awaitable<void> {
+            if (stream && stream->engine().lists_changed()) drop();
             const bool kept = stream.has_value();
             if (!kept) {
                 if (auto failed = co_await connect()) {

@@ -236,6 +236,8 @@ asio::awaitable<bool> HttpServer::State::serve_one(TlsStream& stream,
         if (error) co_return false;
         buffer.commit(size);
     }
+    // The client asks again on a new connection, where it is judged by the lists of now.
+    if (stream.engine().lists_changed()) co_return false;
     stream.next_layer().expires_after(limits.request_timeout);
     Parser parser;
     if (!co_await read_request(stream, buffer, parser, peer)) co_return false;

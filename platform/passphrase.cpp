@@ -32,15 +32,18 @@ Passphrase::~Passphrase() {
 using Read = std::expected<Passphrase, PassphraseError>;
 
 struct PassphraseReader {
-    /// One byte at a time, so that nothing behind the line's end is taken from the stream.
-    static Read from_descriptor(int descriptor) {
-        Passphrase passphrase;
-        for (;;) {
+    /// One byte at a time, so that nothing behind the line's end is taken from the stream. Answers
+    /// whether the line had an end: the stream may have more.
+    static std::expected<bool, PassphraseError> line(int descriptor, Passphrase& passphrase) {
+        bool ended = false;
+        while (!ended) {
             std::uint8_t byte = 0;
             const ssize_t count = ::read(descriptor, &byte, 1);
             if (count < 0 && errno == EINTR) continue;
             if (count < 0) return std::unexpected{PassphraseError::unreadable};
-            if (count == 0 || byte == '\n') break;
+            if (count == 0) break;
+            ended = byte == '\n';
+            if (ended) break;
             if (passphrase.size_ == passphrase_size_max) {
                 return std::unexpected{PassphraseError::too_long};
             }
@@ -49,6 +52,12 @@ struct PassphraseReader {
         if (passphrase.size_ > 0 && passphrase.bytes_[passphrase.size_ - 1] == '\r') {
             --passphrase.size_;
         }
+        return ended;
+    }
+    static Read from_descriptor(int descriptor) {
+        Passphrase passphrase;
+        const auto ended = line(descriptor, passphrase);
+        if (!ended) return std::unexpected{ended.error()};
         if (passphrase.size_ == 0) return std::unexpected{PassphraseError::empty};
         return passphrase;
     }
@@ -56,22 +65,54 @@ struct PassphraseReader {
 
 namespace {
 
-Read from_file(const std::filesystem::path& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return std::unexpected{PassphraseError::unreadable};
-    struct stat status{};
-    Read result = std::unexpected{PassphraseError::unreadable};
-    if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-        result = std::unexpected{PassphraseError::unreadable};
-    } else if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        result = std::unexpected{PassphraseError::file_not_private};
-    } else if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-        result = std::unexpected{PassphraseError::file_not_ours};
-    } else {
-        result = PassphraseReader::from_descriptor(descriptor);
+/// A file that only its owner may read; closes itself.
+class PrivateFile {
+public:
+    explicit PrivateFile(const std::filesystem::path& path)
+        : descriptor_{::open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
+    ~PrivateFile() {
+        if (descriptor_ >= 0) ::close(descriptor_);
     }
-    ::close(descriptor);
-    return result;
+    PrivateFile(const PrivateFile&) = delete;
+    PrivateFile& operator=(const PrivateFile&) = delete;
+
+    [[nodiscard]] std::expected<int, PassphraseError> descriptor() const {
+        struct stat status{};
+        if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) {
+            return std::unexpected{PassphraseError::unreadable};
+        }
+        if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+            return std::unexpected{PassphraseError::file_not_private};
+        }
+        if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+            return std::unexpected{PassphraseError::file_not_ours};
+        }
+        return descriptor_;
+    }
+
+private:
+    int descriptor_;
+};
+
+Read from_file(const std::filesystem::path& path) {
+    const PrivateFile file{path};
+    ONECARD_TRY(descriptor, file.descriptor());
+    return PassphraseReader::from_descriptor(descriptor);
+}
+
+std::expected<std::vector<Passphrase>, PassphraseError> lines_from(int descriptor,
+                                                                   std::size_t count_max) {
+    std::vector<Passphrase> lines;
+    for (bool more = true; more;) {
+        Passphrase passphrase;
+        ONECARD_TRY(ended, PassphraseReader::line(descriptor, passphrase));
+        more = ended;
+        if (passphrase.bytes().empty()) continue;
+        if (lines.size() == count_max) return std::unexpected{PassphraseError::too_long};
+        lines.push_back(std::move(passphrase));
+    }
+    if (lines.empty()) return std::unexpected{PassphraseError::empty};
+    return lines;
 }
 
 /// Echo is off while it lives.
@@ -132,6 +173,31 @@ Read read_passphrase(const PassphraseSource& source) {
     if (source.descriptor) return PassphraseReader::from_descriptor(*source.descriptor);
     if (!source.file.empty()) return from_file(source.file);
     return ask(source.prompt, source.confirm);
+}
+
+std::expected<std::vector<Passphrase>, PassphraseError> read_secret_lines(
+    const PassphraseSource& source, std::size_t count_max) {
+    if (source.descriptor && !source.file.empty()) {
+        return std::unexpected{PassphraseError::sources_conflict};
+    }
+    if (source.descriptor) return lines_from(*source.descriptor, count_max);
+    const PrivateFile file{source.file};
+    ONECARD_TRY(descriptor, file.descriptor());
+    return lines_from(descriptor, count_max);
+}
+
+std::expected<void, PassphraseError> show_on_terminal(crypto::Bytes text) {
+    const int terminal = ::open("/dev/tty", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (terminal < 0) return std::unexpected{PassphraseError::source_missing};
+    while (!text.empty()) {
+        const ssize_t count = ::write(terminal, text.data(), text.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) break;
+        text = text.subspan(static_cast<std::size_t>(count));
+    }
+    ::close(terminal);
+    if (!text.empty()) return std::unexpected{PassphraseError::unreadable};
+    return {};
 }
 
 const char* name(PassphraseError error) {

@@ -56,4 +56,13 @@ struct PassphraseSource {
 [[nodiscard]] std::expected<Passphrase, PassphraseError> read_passphrase(
     const PassphraseSource& source);
 
+/// A secret of several lines from a file or a descriptor, read to its end, with a passphrase's
+/// checks. Empty lines are left out; more than `count_max` others are too_long, none is empty.
+[[nodiscard]] std::expected<std::vector<Passphrase>, PassphraseError> read_secret_lines(
+    const PassphraseSource& source, std::size_t count_max);
+
+/// For the eyes of whoever sits at the terminal: standard output may go to a file.
+/// `source_missing` without a terminal.
+[[nodiscard]] std::expected<void, PassphraseError> show_on_terminal(crypto::Bytes text);
+
 }  // namespace platform

@@ -10,25 +10,15 @@
 namespace platform {
 namespace {
 
-// RFC 5289, 3.2; the order is our preference.
-constexpr std::array<int, 3> suites{MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-                                    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, 0};
-constexpr std::array<mbedtls_ecp_group_id, 2> curves{MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_NONE};
-constexpr std::array<int, 3> digests{MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_NONE};
-constexpr mbedtls_x509_crt_profile certificate_profile{
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384),
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1), 0};
-
 int draw(void* random, unsigned char* out, std::size_t size) {
     static_cast<crypto::Random*>(random)->fill({out, size});
     return 0;
 }
 
 /// PEM must be given with its terminating zero: mbedtls/x509_crt.h.
-template <class Chain, class Parse>
-bool parse_pem(const std::string& pem, Chain& chain, Parse parse) {
-    return parse(&chain, reinterpret_cast<const unsigned char*>(pem.c_str()), pem.size() + 1) == 0;
+bool parse_pem(const std::string& pem, mbedtls_x509_crt& chain) {
+    return mbedtls_x509_crt_parse(&chain, reinterpret_cast<const unsigned char*>(pem.c_str()),
+                                  pem.size() + 1) == 0;
 }
 
 /// Q = dG (SEC 1, 3.2.1), blinded by `random`.
@@ -68,71 +58,55 @@ std::expected<void, TlsSetupError> load_own_identity(TlsContext::State& state) {
     return {};
 }
 
-std::expected<void, TlsSetupError> configure(TlsContext::State& state, TlsContext::Side side) {
-    mbedtls_ssl_config& config = state.config;
-    const int endpoint =
-        side == TlsContext::Side::server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
-    if (mbedtls_ssl_config_defaults(&config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
-        mbedtls_ssl_conf_own_cert(&config, &state.own, &state.key) != 0) {
-        return std::unexpected{TlsSetupError::out_of_memory};
-    }
-    mbedtls_ssl_conf_min_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_max_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
-    mbedtls_ssl_conf_ciphersuites(&config, suites.data());
-    mbedtls_ssl_conf_curves(&config, curves.data());
-    mbedtls_ssl_conf_sig_hashes(&config, digests.data());
-    mbedtls_ssl_conf_cert_profile(&config, &certificate_profile);
-    mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_ca_chain(&config, &state.trusted,
-                              state.revoked.version != 0 ? &state.revoked : nullptr);
-    mbedtls_ssl_conf_rng(&config, draw, &state.random);
-    mbedtls_ssl_conf_renegotiation(&config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-    if (side == TlsContext::Side::client) {
-        mbedtls_ssl_conf_session_tickets(&config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-    }
-    return {};
-}
-
 }  // namespace
 
-TlsContext::State::State(crypto::Random& random_) : random{random_} {
-    mbedtls_ssl_config_init(&config);
+TlsContext::State::State(Side side_, const TlsMaterial& material, crypto::Random& random_)
+    : side{side_},
+      random{random_},
+      stale_lists{material.stale_lists},
+      revoked_file{material.revoked_file},
+      on_reload{material.on_reload} {
     mbedtls_x509_crt_init(&own);
     mbedtls_x509_crt_init(&trusted);
-    mbedtls_x509_crl_init(&revoked);
     mbedtls_pk_init(&key);
 }
 
 TlsContext::State::~State() {
-    mbedtls_ssl_config_free(&config);
     mbedtls_x509_crt_free(&own);
     mbedtls_x509_crt_free(&trusted);
-    mbedtls_x509_crl_free(&revoked);
     mbedtls_pk_free(&key);  // wipes d
 }
 
 std::expected<TlsContext, TlsSetupError> TlsContext::make(Side side, const TlsMaterial& material,
                                                           crypto::Random& random) {
-    auto state = std::make_shared<State>(random);
-    if (!parse_pem(material.certificate_pem, state->own, mbedtls_x509_crt_parse)) {
+    auto state = std::make_shared<State>(side, material, random);
+    if (!parse_pem(material.certificate_pem, state->own)) {
         return std::unexpected{TlsSetupError::certificate_unreadable};
     }
-    if (!parse_pem(material.trusted_pem, state->trusted, mbedtls_x509_crt_parse)) {
+    if (!parse_pem(material.trusted_pem, state->trusted)) {
         return std::unexpected{TlsSetupError::trust_unreadable};
-    }
-    if (!material.revoked_pem.empty() &&
-        !parse_pem(material.revoked_pem, state->revoked, mbedtls_x509_crl_parse)) {
-        return std::unexpected{TlsSetupError::revocation_unreadable};
     }
     ONECARD_CHECK(load_key(*state, material.private_key));
     ONECARD_CHECK(load_own_identity(*state));
-    ONECARD_CHECK(configure(*state, side));
-    return TlsContext{std::move(state)};
+    const std::scoped_lock lock{state->mutex};
+    ONECARD_CHECK(state->install(material.revoked_pem));
+    ONECARD_CHECK(state->look_at_file());
+    return TlsContext{state};
+}
+
+std::expected<void, TlsSetupError> TlsContext::reload_revoked(const std::string& pem) const {
+    const std::scoped_lock lock{state_->mutex};
+    return state_->install(pem);
 }
 
 const PeerIdentity& TlsContext::own_identity() const {
     return state_->own_identity;
+}
+
+std::optional<StaleLists> parse_stale_lists(std::string_view word) {
+    if (word == "refuse") return StaleLists::refuse;
+    if (word == "accept") return StaleLists::accept;
+    return std::nullopt;
 }
 
 const char* name(TlsSetupError error) {
@@ -140,6 +114,9 @@ const char* name(TlsSetupError error) {
         case TlsSetupError::certificate_unreadable: return "certificate_unreadable";
         case TlsSetupError::trust_unreadable: return "trust_unreadable";
         case TlsSetupError::revocation_unreadable: return "revocation_unreadable";
+        case TlsSetupError::revocation_repeated: return "revocation_repeated";
+        case TlsSetupError::revocation_forged: return "revocation_forged";
+        case TlsSetupError::revocation_rolled_back: return "revocation_rolled_back";
         case TlsSetupError::private_key_out_of_range: return "private_key_out_of_range";
         case TlsSetupError::key_mismatch: return "key_mismatch";
         case TlsSetupError::own_identity_wrong: return "own_identity_wrong";
@@ -155,7 +132,16 @@ const char* advice(TlsSetupError error) {
         case TlsSetupError::trust_unreadable:
             return "the file of the national root is not PEM X.509: deploy it again";
         case TlsSetupError::revocation_unreadable:
-            return "the file of revocation lists is not PEM X.509: fetch it again";
+            return "the file of revocation lists is not PEM, or holds a list that we do not read: "
+                   "fetch it again";
+        case TlsSetupError::revocation_repeated:
+            return "the file of revocation lists holds two of one authority: keep the newer one";
+        case TlsSetupError::revocation_forged:
+            return "a revocation list bears an authority's name and not its signature: ask where "
+                   "the file comes from, then fetch it again";
+        case TlsSetupError::revocation_rolled_back:
+            return "a revocation list is missing, or older than the one in force: the one in force "
+                   "stays; fetch the newest again";
         case TlsSetupError::private_key_out_of_range:
             return "the key store's TLS key is not a P-256 private key: deploy again";
         case TlsSetupError::key_mismatch:
@@ -177,6 +163,10 @@ const char* name(TlsRefusal refusal) {
         case TlsRefusal::certificate_expired: return "certificate_expired";
         case TlsRefusal::certificate_future: return "certificate_future";
         case TlsRefusal::certificate_revoked: return "certificate_revoked";
+        case TlsRefusal::authority_revoked: return "authority_revoked";
+        case TlsRefusal::revocation_list_untrusted: return "revocation_list_untrusted";
+        case TlsRefusal::revocation_list_stale: return "revocation_list_stale";
+        case TlsRefusal::revocation_list_future: return "revocation_list_future";
         case TlsRefusal::certificate_unsuitable: return "certificate_unsuitable";
         case TlsRefusal::identity_malformed: return "identity_malformed";
         case TlsRefusal::authority_mismatch: return "authority_mismatch";

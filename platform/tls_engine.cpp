@@ -11,14 +11,20 @@
 namespace platform {
 namespace {
 
+constexpr std::uint32_t unreliable_list = MBEDTLS_X509_BADCRL_NOT_TRUSTED |
+                                          MBEDTLS_X509_BADCRL_BAD_MD | MBEDTLS_X509_BADCRL_BAD_PK |
+                                          MBEDTLS_X509_BADCRL_BAD_KEY;
 constexpr std::size_t record_size_max = 16 * 1024;  // RFC 5246, 6.2.1
 
 TlsRefusal refusal_of_flags(std::uint32_t flags) {
     if (flags & MBEDTLS_X509_BADCERT_MISSING) return TlsRefusal::certificate_missing;
     if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) return TlsRefusal::certificate_untrusted;
     if (flags & MBEDTLS_X509_BADCERT_REVOKED) return TlsRefusal::certificate_revoked;
+    if (flags & unreliable_list) return TlsRefusal::revocation_list_untrusted;
     if (flags & MBEDTLS_X509_BADCERT_EXPIRED) return TlsRefusal::certificate_expired;
     if (flags & MBEDTLS_X509_BADCERT_FUTURE) return TlsRefusal::certificate_future;
+    if (flags & MBEDTLS_X509_BADCRL_EXPIRED) return TlsRefusal::revocation_list_stale;
+    if (flags & MBEDTLS_X509_BADCRL_FUTURE) return TlsRefusal::revocation_list_future;
     return TlsRefusal::certificate_unsuitable;
 }
 
@@ -41,9 +47,10 @@ TlsRefusal refusal_of_code(int code) {
 }  // namespace
 
 struct TlsEngine::State {
-    explicit State(std::shared_ptr<TlsContext::State> context_) : context{std::move(context_)} {
+    explicit State(std::shared_ptr<TlsContext::State> context_)
+        : context{std::move(context_)}, revision{context->current()} {
         mbedtls_ssl_init(&ssl);
-        if (mbedtls_ssl_setup(&ssl, &context->config) != 0) std::abort();  // out of memory
+        if (mbedtls_ssl_setup(&ssl, &revision->config) != 0) std::abort();  // out of memory
         mbedtls_ssl_set_bio(&ssl, this, send, receive, nullptr);
         mbedtls_ssl_set_verify(&ssl, judge, this);
     }
@@ -69,6 +76,10 @@ struct TlsEngine::State {
     /// Called for each certificate of the verified chain, root first. RFC 5280, 6.
     static int judge(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
         auto& state = *static_cast<State*>(self);
+        if (state.context->stale_lists == StaleLists::accept) {
+            *flags &= ~std::uint32_t{MBEDTLS_X509_BADCRL_EXPIRED};
+        }
+        if (depth > 0 && (*flags & MBEDTLS_X509_BADCERT_REVOKED)) state.authority_revoked = true;
         if (depth == 1) {
             const auto city = parse_authority(certificate->subject);
             state.authority_city = city.value_or("");
@@ -93,7 +104,11 @@ struct TlsEngine::State {
         if (code != MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) return refusal_of_code(code);
         const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl);
         const std::uint32_t others = flags & ~std::uint32_t{MBEDTLS_X509_BADCERT_OTHER};
-        return others == 0 ? identity_refusal : refusal_of_flags(others);
+        if (others == 0) return identity_refusal;
+        const TlsRefusal refused = refusal_of_flags(others);
+        return refused == TlsRefusal::certificate_revoked && authority_revoked
+                   ? TlsRefusal::authority_revoked
+                   : refused;
     }
 
     [[nodiscard]] Progress progress(int code) {
@@ -106,12 +121,14 @@ struct TlsEngine::State {
     }
 
     std::shared_ptr<TlsContext::State> context;
+    std::shared_ptr<const TlsRevision> revision;
     mbedtls_ssl_context ssl{};
     std::vector<std::uint8_t> in;
     std::size_t in_used = 0;
     bool in_ended = false;
     std::vector<std::uint8_t> out;
     std::string authority_city;
+    bool authority_revoked = false;
     PeerIdentity peer;
     TlsRefusal identity_refusal = TlsRefusal::none;
     TlsRefusal refusal = TlsRefusal::none;
@@ -173,6 +190,10 @@ protocol::Bytes TlsEngine::output() const {
 
 void TlsEngine::output_sent() {
     state_->out.clear();
+}
+
+bool TlsEngine::lists_changed() const {
+    return state_->revision != state_->context->current();
 }
 
 const PeerIdentity& TlsEngine::peer() const {

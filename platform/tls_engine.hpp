@@ -35,6 +35,9 @@ public:
     [[nodiscard]] protocol::Bytes output() const;
     void output_sent();
 
+    /// Other revocation lists are in force than when this connection began: it should end, so that
+    /// the peer is judged again.
+    [[nodiscard]] bool lists_changed() const;
     /// After a successful handshake.
     [[nodiscard]] const PeerIdentity& peer() const;
     /// After a failed one. Never `none` then.

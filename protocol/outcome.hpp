@@ -13,6 +13,7 @@ enum class ClearingOutcome : std::uint8_t {
     // By the city that received the batch:
     malformed = 0x01,           ///< not a record, or not a purchase
     operator_not_bound = 0x02,  ///< the SAM is not this operator's at that time
+    sam_hot = 0x13,             ///< the SAM was on this city's hot list: the operator lost it
     issuer_unknown = 0x03,      ///< no city of ours issues such cards
     // By the card's issuer:
     card_unknown = 0x04,    ///< never issued
@@ -32,7 +33,7 @@ enum class ClearingOutcome : std::uint8_t {
     // Later, instead of `unresolved`:
     dispute = 0x12,  ///< a later counter of the card was accepted and no proof had come
 };
-constexpr std::uint8_t outcome_last = 0x12;
+constexpr std::uint8_t outcome_last = 0x13;
 [[nodiscard]] constexpr bool is_outcome(std::uint8_t value) {
     return value <= outcome_last;
 }
@@ -41,6 +42,7 @@ constexpr std::uint8_t outcome_last = 0x12;
         case ClearingOutcome::pending: return "pending";
         case ClearingOutcome::malformed: return "malformed";
         case ClearingOutcome::operator_not_bound: return "operator_not_bound";
+        case ClearingOutcome::sam_hot: return "sam_hot";
         case ClearingOutcome::issuer_unknown: return "issuer_unknown";
         case ClearingOutcome::card_unknown: return "card_unknown";
         case ClearingOutcome::key_unknown: return "key_unknown";

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <mbedtls/rsa.h>
+#include <mbedtls/bignum.h>
 
 namespace crypto::keys {
 namespace {
@@ -116,30 +116,6 @@ bool subject_of_pan(Kind kind, Bytes subject, Bytes pan) {
     return true;
 }
 
-int draw(void* random, unsigned char* out, std::size_t size) {
-    static_cast<Random*>(random)->fill({out, size});
-    return 0;
-}
-
-/// A2.1.1: frame^d mod n, blinded.
-EmvCertificateResult<std::vector<std::uint8_t>> sign(const RsaPrivateKey& key, Bytes frame,
-                                                     Random& random) {
-    mbedtls_rsa_context rsa;
-    mbedtls_rsa_init(&rsa, MBEDTLS_RSA_PKCS_V15, 0);
-    const auto& public_key = key.public_key;
-    std::vector<std::uint8_t> out(public_key.modulus.size());
-    const bool loaded =
-        mbedtls_rsa_import_raw(&rsa, public_key.modulus.data(), public_key.modulus.size(), nullptr,
-                               0, nullptr, 0, key.exponent.bytes().data(), key.exponent.size(),
-                               public_key.exponent.data(), public_key.exponent.size()) == 0 &&
-        mbedtls_rsa_complete(&rsa) == 0 && mbedtls_rsa_check_privkey(&rsa) == 0;
-    const bool done =
-        loaded && mbedtls_rsa_private(&rsa, draw, &random, frame.data(), out.data()) == 0;
-    mbedtls_rsa_free(&rsa);
-    if (!done) return refuse(Error::key_wrong);
-    return out;
-}
-
 bool request_subject_fits(const EmvCertificateRequest& request) {
     if (request.subject.size() != subject_size(request.kind)) return false;
     bool filled = false;
@@ -251,21 +227,27 @@ EmvCertificateResult<std::array<std::uint8_t, 2>> recover_static_data(const RsaP
 }
 
 EmvCertificateResult<WrittenEmvCertificate> issue_emv_certificate(
-    const EmvCertificateRequest& request, const RsaPrivateKey& signer, Random& random) {
-    ONECARD_CHECK(check_key(signer.public_key));
+    const EmvCertificateRequest& request, const RsaSigner& signer) {
+    ONECARD_CHECK(check_key(signer.key));
     ONECARD_CHECK(check_key(request.key));
-    const std::size_t size = signer.public_key.modulus.size();
+    const std::size_t size = signer.key.modulus.size();
     if (request.key.modulus.size() > size) return refuse(Error::wrong_key_length);
     if (!request_subject_fits(request)) return refuse(Error::wrong_subject);
     if (!is_card_expiry(request.expiry)) return refuse(Error::wrong_expiry);
     const std::size_t room = room_for_key(request.kind, size);
     const Bytes modulus{request.key.modulus};
     const Bytes remainder = modulus.subspan(std::min(room, modulus.size()));
-    ONECARD_TRY(certificate, sign(signer, make_frame(request, size, remainder), random));
+    auto certificate = signer.apply(make_frame(request, size, remainder));
+    if (!certificate) return refuse(Error::key_wrong);
     const EmvCertificateParts parts{remainder, request.key.exponent, request.static_data};
-    const auto again = recover_emv_certificate(signer.public_key, certificate, parts);
+    const auto again = recover_emv_certificate(signer.key, *certificate, parts);
     if (!again || !again->hash_right) return refuse(Error::key_wrong);
-    return WrittenEmvCertificate{std::move(certificate), {remainder.begin(), remainder.end()}};
+    return WrittenEmvCertificate{*std::move(certificate), {remainder.begin(), remainder.end()}};
+}
+
+EmvCertificateResult<WrittenEmvCertificate> issue_emv_certificate(
+    const EmvCertificateRequest& request, const RsaPrivateKey& signer, Random& random) {
+    return issue_emv_certificate(request, software_signer(signer, random));
 }
 
 }  // namespace crypto::keys

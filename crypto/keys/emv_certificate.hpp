@@ -5,9 +5,8 @@
 #include <optional>
 #include <vector>
 
-#include "crypto/core/random.hpp"
 #include "crypto/keys/card_expiry.hpp"
-#include "crypto/keys/secret_buffer.hpp"
+#include "crypto/keys/rsa_key.hpp"
 #include "crypto/keys/sha.hpp"
 
 namespace crypto::keys {
@@ -29,16 +28,11 @@ enum class EmvCertificateError : std::uint8_t {
     wrong_subject,      ///< not this PAN's
     wrong_expiry,       ///< not MM YY
     expired,
-    key_wrong,  ///< writing: not a private key of that modulus
+    key_wrong,  ///< writing: the signer answered nothing, or not with that modulus' private key
 };
 [[nodiscard]] const char* name(EmvCertificateError error);
 template <class T>
 using EmvCertificateResult = std::expected<T, EmvCertificateError>;
-
-struct RsaPublicKey {
-    std::vector<std::uint8_t> modulus;   ///< big-endian, no leading zero
-    std::vector<std::uint8_t> exponent;  ///< 03 or 010001
-};
 
 /// What travels beside a certificate: the rest of the key, and what a card's also covers.
 struct EmvCertificateParts {
@@ -68,11 +62,6 @@ struct EmvCertificate {
 [[nodiscard]] EmvCertificateResult<std::array<std::uint8_t, 2>> recover_static_data(
     const RsaPublicKey& issuer, Bytes signed_data, Bytes static_data);
 
-/// d beside n and e.
-struct RsaPrivateKey {
-    RsaPublicKey public_key;
-    SecretBuffer exponent;
-};
 struct EmvCertificateRequest {
     EmvCertificateKind kind = EmvCertificateKind::issuer;
     std::vector<std::uint8_t> subject;
@@ -85,8 +74,10 @@ struct WrittenEmvCertificate {
     std::vector<std::uint8_t> certificate;
     std::vector<std::uint8_t> remainder;
 };
-/// `random` blinds the private operation; the certificate does not depend on it. What was written
-/// has been recovered again before it is answered.
+/// What was written has been recovered again before it is answered.
+[[nodiscard]] EmvCertificateResult<WrittenEmvCertificate> issue_emv_certificate(
+    const EmvCertificateRequest& request, const RsaSigner& signer);
+/// The same with the private key at hand. `random` blinds; the certificate does not depend on it.
 [[nodiscard]] EmvCertificateResult<WrittenEmvCertificate> issue_emv_certificate(
     const EmvCertificateRequest& request, const RsaPrivateKey& signer, Random& random);
 

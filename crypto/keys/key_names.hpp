@@ -20,6 +20,12 @@ constexpr protocol::KeyVersion first_version{1};
     return {"national", KeyUse::certificate_authority, KeyAlgorithm::p256_private, first_version};
 }
 
+/// "component/li": one custodian's part of a root, in a file of its own. docs/ceremony.md, 3.
+[[nodiscard]] inline KeyName component_key(const std::string& custodian, KeyUse use,
+                                           protocol::Suite suite) {
+    return {"component/" + custodian, use, algorithm_of(suite), first_version};
+}
+
 /// "city/3100".
 [[nodiscard]] std::string city_label(protocol::CityCode city);
 /// A city's master: after the first level of diversification, before the card's.

@@ -76,6 +76,17 @@ constexpr std::array texts{
               "The operation is not defined for this key's algorithm."},
     ErrorText{KeyError::not_revealable, "not_revealable",
               "This key store never shows its secrets: ask it to compute instead."},
+    ErrorText{KeyError::token_missing, "token_missing",
+              "The store's keys lie in a PKCS#11 token: plug it in and name its module."},
+    ErrorText{KeyError::token_pin_wrong, "token_pin_wrong",
+              "The token does not take the PIN that the store holds: it was changed at the token."},
+    ErrorText{KeyError::token_gone, "token_gone",
+              "The token went away in the middle: nothing has changed. Repeat when it is back."},
+    ErrorText{KeyError::token_key_missing, "token_key_missing",
+              "The token has no key that this store names, or would let it out: another token?"},
+    ErrorText{KeyError::token_cannot, "token_cannot",
+              "The token lacks a mechanism that this key needs: docs/pkcs11.md lists them."},
+    ErrorText{KeyError::token_failed, "token_failed", "The token refused: its own log says why."},
 };
 
 constexpr const ErrorText* find_text(KeyError error) {
@@ -84,7 +95,7 @@ constexpr const ErrorText* find_text(KeyError error) {
     }
     return nullptr;
 }
-static_assert(texts.size() == static_cast<std::size_t>(KeyError::not_revealable) + 1,
+static_assert(texts.size() == static_cast<std::size_t>(KeyError::token_failed) + 1,
               "every KeyError has its text");
 
 }  // namespace
@@ -128,6 +139,7 @@ const char* name(KeyAlgorithm algorithm) {
         case KeyAlgorithm::hmac_sm3: return "hmac_sm3";
         case KeyAlgorithm::p256_private: return "p256";
         case KeyAlgorithm::rsa_private: return "rsa";
+        case KeyAlgorithm::passphrase: return "passphrase";
     }
     return "unknown";
 }

@@ -55,8 +55,9 @@ enum class KeyAlgorithm : std::uint8_t {
     hmac_sm3 = 5,      ///< 16..64
     p256_private = 6,  ///< 32: d, big-endian
     rsa_private = 7,   ///< 256..2048: RSAPrivateKey, DER (RFC 8017, A.1.2)
+    passphrase = 8,    ///< 4..255: text, a token's PIN
 };
-constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::rsa_private;
+constexpr KeyAlgorithm key_algorithm_last = KeyAlgorithm::passphrase;
 [[nodiscard]] const char* name(KeyAlgorithm algorithm);
 
 /// The numbers are in the file.
@@ -123,6 +124,12 @@ enum class KeyError : std::uint8_t {
     key_state_forbids,    ///< planned, retired or destroyed for what was asked; or a step backwards
     key_algorithm_wrong,  ///< the operation is not defined for this algorithm
     not_revealable,       ///< the store keeps its secrets inside (hardware)
+    token_missing,        ///< the store's token, or the module for it, is not there
+    token_pin_wrong,      ///< the token does not take the PIN that the store holds
+    token_gone,           ///< the token went away in the middle; nothing has changed
+    token_key_missing,    ///< the token has lost a key that the store names, or exposes it
+    token_cannot,         ///< the token has no such mechanism
+    token_failed,         ///< any other refusal of the token
 };
 [[nodiscard]] const char* name(KeyError error);
 /// One sentence: what is wrong and what to do about it. Holds no secret.
@@ -180,6 +187,7 @@ public:
     /// The escape hatch: copies the secret out. `out` has the secret's size. A token refuses.
     [[nodiscard]] virtual KeyResult<void> reveal(KeyId key, MutableBytes out) const = 0;
     /// ECDSA over a SHA-256 digest (FIPS 186-4, 6.4): r | s, big-endian. An active p256_private.
+    /// Signing draws random numbers: like a change, it is for one thread.
     [[nodiscard]] virtual KeyResult<std::array<std::uint8_t, 64>> sign_p256(
         KeyId key, std::span<const std::uint8_t, 32> digest) const = 0;
     /// x | y of a p256_private.

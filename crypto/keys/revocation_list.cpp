@@ -52,6 +52,7 @@ const char* name(RevocationListError error) {
         case Error::signature_mismatch: return "signature_mismatch";
         case Error::out_of_date: return "out_of_date";
         case Error::too_many: return "too_many";
+        case Error::signer_failed: return "signer_failed";
     }
     return "unknown";
 }
@@ -91,8 +92,7 @@ RevocationListResult<RevocationList> open_revocation_list(Bytes list, const Sm2C
 }
 
 RevocationListResult<std::vector<std::uint8_t>> write_revocation_list(RevocationList list,
-                                                                      const sm2::PrivateKey& signer,
-                                                                      Random& random) {
+                                                                      const Sm2Signer& signer) {
     std::ranges::sort(list.serials);
     const auto repeated = std::ranges::unique(list.serials);
     list.serials.erase(repeated.begin(), repeated.end());
@@ -107,10 +107,20 @@ RevocationListResult<std::vector<std::uint8_t>> write_revocation_list(Revocation
         .put(list.issued.bcd())
         .put_u16(static_cast<std::uint16_t>(list.serials.size()));
     for (const CertificateSerial& serial : list.serials) writer.put(serial);
-    const auto signature = sm2::sign(signer, sm2::default_id, out, random);
-    if (!signature) __builtin_trap();  // the random source is broken: nothing can be signed
+    const auto signature = sign_verified(signer, out);
+    if (!signature) {
+        return refuse(signature.error() == Sm2CertificateError::signer_failed
+                          ? Error::signer_failed
+                          : Error::signature_mismatch);
+    }
     out.insert(out.end(), signature->begin(), signature->end());
     return out;
+}
+
+RevocationListResult<std::vector<std::uint8_t>> write_revocation_list(RevocationList list,
+                                                                      const sm2::PrivateKey& signer,
+                                                                      Random& random) {
+    return write_revocation_list(std::move(list), software_signer(signer, random));
 }
 
 }  // namespace crypto::keys

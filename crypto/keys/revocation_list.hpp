@@ -13,8 +13,9 @@ enum class RevocationListError : std::uint8_t {
     not_sorted,      ///< serials do not rise: one list has one form
     wrong_signer,    ///< another signer's subject, or one that signs no cards and issuers
     signature_mismatch,
-    out_of_date,  ///< a lower sequence than the list already known
-    too_many,     ///< writing: above 65535 serials
+    out_of_date,    ///< a lower sequence than the list already known
+    too_many,       ///< writing: above 65535 serials
+    signer_failed,  ///< writing: the signer answered nothing
 };
 [[nodiscard]] const char* name(RevocationListError error);
 template <class T>
@@ -34,7 +35,10 @@ struct RevocationList {
 /// `known_sequence`: of the list this one replaces; an older one is refused, the same is accepted.
 [[nodiscard]] RevocationListResult<RevocationList> open_revocation_list(
     Bytes list, const Sm2Certificate& signer, std::uint32_t known_sequence);
-/// Sorts and signs.
+/// Sorts, signs and verifies: `too_many`, `wrong_signer`, `signer_failed`, `signature_mismatch`.
+[[nodiscard]] RevocationListResult<std::vector<std::uint8_t>> write_revocation_list(
+    RevocationList list, const Sm2Signer& signer);
+/// The same with the private key at hand.
 [[nodiscard]] RevocationListResult<std::vector<std::uint8_t>> write_revocation_list(
     RevocationList list, const sm2::PrivateKey& signer, Random& random);
 

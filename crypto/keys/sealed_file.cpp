@@ -60,6 +60,7 @@ KeyResult<std::unique_ptr<KeyStore>> create_sealed_file(const std::filesystem::p
     contents.head = first_head(header.store_id);
     ONECARD_TRY(store, SealedStore::make(std::move(contents), sealing_key.bytes(), random));
     ONECARD_CHECK(store->begin(std::move(command)));
+    if (plan.token) ONECARD_CHECK(store->make_token(*plan.token));
     ONECARD_CHECK(store->make_audit_key());
     ONECARD_CHECK(store->commit());
     return std::unique_ptr<KeyStore>{std::move(store)};
@@ -117,7 +118,8 @@ KeyResult<void> StoreOpening::present(std::string_view custodian, Bytes passphra
     return {};
 }
 
-KeyResult<std::unique_ptr<KeyStore>> StoreOpening::open(Random& random) && {
+KeyResult<std::unique_ptr<KeyStore>> StoreOpening::open(Random& random,
+                                                        const VaultOpener& opener) && {
     const SealedParts& parts = state_->parts;
     if (state_->shares.size() < parts.header.quorum) return refuse(KeyError::quorum_missing);
     const auto sealing_key = join_secret(state_->shares);
@@ -134,7 +136,7 @@ KeyResult<std::unique_ptr<KeyStore>> StoreOpening::open(Random& random) && {
                            {parts.digest.begin(), parts.digest.end()}};
     ONECARD_CHECK(load_log(parts, contents));
     ONECARD_TRY(store, SealedStore::make(std::move(contents), sealing_key->bytes(), random));
-    ONECARD_CHECK(store->load(parts));
+    ONECARD_CHECK(store->load(parts, opener));
     return std::unique_ptr<KeyStore>{std::move(store)};
 }
 

@@ -30,12 +30,25 @@ constexpr std::size_t custodian_name_size_max = 32;
 constexpr std::size_t passphrase_size_min = 12;                 ///< for production
 constexpr std::uint32_t production_memory_kib_min = 19 * 1024;  ///< for production
 
+class Vault;
+/// Finds a store's token and logs in: pkcs11/token_vault.hpp. `serial` is of the token, `pin`
+/// secret.
+using VaultOpener = std::function<KeyResult<std::unique_ptr<Vault>>(
+    const LogOwner& store, const std::string& serial, Bytes pin)>;
+/// The token that is to keep a new store's secrets. `pin` is secret; it is sealed in the file.
+struct TokenPlan {
+    std::string serial;  ///< 1..16 printable ASCII characters
+    Bytes pin;           ///< 4..255 bytes
+    VaultOpener opener;
+};
+
 /// Where a store begins: whose it is and what opens it.
 struct StorePlan {
     Purpose purpose = Purpose::production;
     unsigned quorum = 1;  ///< how many custodians open it together
     std::vector<NewCustodian> custodians;
     DerivationCost cost;
+    std::optional<TokenPlan> token{};
 };
 
 /// Makes a store that holds its own audit key and nothing else; refuses to overwrite. Its log
@@ -60,8 +73,9 @@ public:
     /// only custodian of a store that has one.
     [[nodiscard]] KeyResult<void> present(std::string_view custodian, Bytes passphrase);
     /// `quorum_missing` until enough have come. `random` gives the nonces of later changes and must
-    /// outlive the store.
-    [[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> open(Random& random) &&;
+    /// outlive the store. A store with a token asks for an opener: `token_missing` without one.
+    [[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> open(Random& random,
+                                                            const VaultOpener& opener = {}) &&;
 
 private:
     struct State;

@@ -314,6 +314,7 @@ bool secret_size_fits(KeyAlgorithm algorithm, std::size_t size) {
         case KeyAlgorithm::p256_private: return size == 32;
         case KeyAlgorithm::hmac_sm3: return size >= 16 && size <= 64;
         case KeyAlgorithm::rsa_private: return size >= 256 && size <= 2048;
+        case KeyAlgorithm::passphrase: return size >= 4 && size <= 255;
     }
     return false;
 }

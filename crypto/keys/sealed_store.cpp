@@ -13,20 +13,11 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t log_size_max = std::size_t{14} * 1024 * 1024;
-
-const KeyName& audit_key_name() {
-    static const KeyName key{"store", KeyUse::audit_signature, KeyAlgorithm::sm2_private,
-                             protocol::KeyVersion{1}};
-    return key;
-}
+constexpr std::string_view token_label_prefix = "token/";
+constexpr std::uint16_t p256_size = 32;
 
 std::unexpected<KeyError> refuse(KeyError why) {
     return std::unexpected{why};
-}
-
-bool is_suite_key(const Entry& entry) {
-    return entry.size == purse::key_size && (entry.name.algorithm == KeyAlgorithm::triple_des ||
-                                             entry.name.algorithm == KeyAlgorithm::sm4);
 }
 
 CheckValue digest_check(Bytes value) {
@@ -36,6 +27,10 @@ CheckValue digest_check(Bytes value) {
     CheckValue out{};
     std::copy_n(digest.begin(), out.size(), out.begin());
     return out;
+}
+
+CheckValue public_check(const P256PublicKey& point) {
+    return digest_check(point);
 }
 
 CheckValue cipher_check(Cipher cipher, Bytes secret) {
@@ -55,11 +50,12 @@ KeyResult<CheckValue> check_value_of(KeyAlgorithm algorithm, Bytes secret, Rando
             if (!sm2::PrivateKey::load(secret, random)) return refuse(KeyError::key_value_wrong);
             return digest_check(secret);
         case KeyAlgorithm::rsa_private:
+        case KeyAlgorithm::passphrase:
         case KeyAlgorithm::hmac_sm3: return digest_check(secret);
         case KeyAlgorithm::p256_private: {
-            const auto point = p256_public_key(secret.first<32>(), random);
+            const auto point = public_key_of(P256PrivateKey{secret.first<32>()}, random);
             if (!point) return refuse(KeyError::key_value_wrong);
-            return digest_check(*point);
+            return public_check(*point);
         }
     }
     return refuse(KeyError::key_algorithm_wrong);
@@ -114,7 +110,7 @@ KeyResult<std::unique_ptr<SealedStore>> SealedStore::make(StoreContents contents
     return store;
 }
 
-KeyResult<void> SealedStore::load(const SealedParts& parts) {
+KeyResult<void> SealedStore::load(const SealedParts& parts, const VaultOpener& opener) {
     const MutableBytes opened = arena_.allocate(std::max<std::size_t>(parts.sealed.size(), 1));
     if (opened.empty()) return refuse(KeyError::memory_not_lockable);
     const MutableBytes plain = opened.first(parts.sealed.size());
@@ -124,7 +120,30 @@ KeyResult<void> SealedStore::load(const SealedParts& parts) {
         return refuse(KeyError::wrong_passphrase);
     }
     ONECARD_TRY(entries, parse_entries(plain));
+    // A key inside a token is computed with there: its bytes here are no secret of `size` bytes.
+    const auto elsewhere = [](const Entry& entry) { return entry.place != KeyPlace::here; };
+    const bool needs_token = std::ranges::any_of(entries, elsewhere);
     entries_ = std::move(entries);
+    if (!needs_token) return {};
+    const auto pin = std::ranges::find(entries_, KeyUse::token_pin,
+                                       [](const Entry& entry) { return entry.name.use; });
+    if (pin == entries_.end() || !pin->name.label.starts_with(token_label_prefix)) {
+        return refuse(KeyError::malformed);
+    }
+    if (!opener) return refuse(KeyError::token_missing);
+    ONECARD_TRY(vault, opener(contents_.header.store_id,
+                              pin->name.label.substr(token_label_prefix.size()), pin->secret));
+    vault_ = std::move(vault);
+    return {};
+}
+
+KeyResult<void> SealedStore::make_token(const TokenPlan& plan) {
+    const KeyName pin{std::string{token_label_prefix} + plan.serial, KeyUse::token_pin,
+                      KeyAlgorithm::passphrase, protocol::KeyVersion{1}};
+    ONECARD_CHECK(add(pin, KeyState::active, plan.pin));
+    ONECARD_TRY(vault, plan.opener(contents_.header.store_id, plan.serial, plan.pin));
+    ONECARD_CHECK(vault->found());
+    vault_ = std::move(vault);
     return {};
 }
 
@@ -134,115 +153,6 @@ KeyResult<void> SealedStore::make_audit_key() {
     std::ranges::copy(pair->public_key().bytes(), contents_.header.audit_key.begin());
     ONECARD_CHECK(add(audit_key_name(), KeyState::active, pair->bytes()));
     return {};
-}
-
-// ---- Reading
-
-bool SealedStore::rehearsal() const {
-    return contents_.header.purpose == Purpose::rehearsal;
-}
-
-StoreIdentity SealedStore::identity() const {
-    StoreIdentity out{contents_.header.store_id,
-                      contents_.header.audit_key,
-                      {},
-                      contents_.header.quorum,
-                      contents_.opened_by};
-    for (const CustodianSlot& slot : contents_.custodians) out.custodians.push_back(slot.name);
-    return out;
-}
-
-std::vector<KeyDescription> SealedStore::list() const {
-    std::vector<KeyDescription> out;
-    for (const Entry& entry : entries()) out.push_back({entry.name, entry.state, entry.size});
-    return out;
-}
-
-KeyResult<KeyId> SealedStore::find(const KeyName& key) const {
-    for (std::size_t i = 0; i < entries().size(); ++i) {
-        if (entries()[i].name == key) return KeyId{static_cast<std::uint32_t>(i)};
-    }
-    return refuse(KeyError::key_unknown);
-}
-
-KeyResult<const Entry*> SealedStore::entry_of(KeyId key) const {
-    if (key.value() >= entries().size()) return refuse(KeyError::key_unknown);
-    return &entries()[key.value()];
-}
-
-KeyResult<KeyDescription> SealedStore::describe(KeyId key) const {
-    ONECARD_TRY(entry, entry_of(key));
-    return KeyDescription{entry->name, entry->state, entry->size};
-}
-
-KeyResult<CheckValue> SealedStore::check_value(KeyId key) const {
-    ONECARD_TRY(entry, entry_of(key));
-    if (entry->state == KeyState::destroyed) return refuse(KeyError::key_state_forbids);
-    return entry->check;
-}
-
-KeyResult<purse::PurseKey> SealedStore::derive(KeyId parent,
-                                               std::span<const purse::Factor> factors) const {
-    ONECARD_TRY(entry, entry_of(parent));
-    if (entry->state != KeyState::active && entry->state != KeyState::verify_only) {
-        return refuse(KeyError::key_state_forbids);
-    }
-    if (factors.empty() || !is_suite_key(*entry)) return refuse(KeyError::key_algorithm_wrong);
-    const auto suite = entry->name.algorithm == KeyAlgorithm::sm4 ? protocol::Suite::sm4
-                                                                  : protocol::Suite::triple_des;
-    purse::PurseKey key{suite, entry->secret.first<purse::key_size>()};
-    for (const purse::Factor& factor : factors) key = purse::diversify(key, factor);
-    return key;
-}
-
-KeyResult<void> SealedStore::reveal(KeyId key, MutableBytes out) const {
-    ONECARD_TRY(entry, entry_of(key));
-    if (entry->state == KeyState::destroyed) return refuse(KeyError::key_state_forbids);
-    if (out.size() != entry->size) return refuse(KeyError::key_size_wrong);
-    std::ranges::copy(entry->secret, out.begin());
-    return {};
-}
-
-KeyResult<const Entry*> SealedStore::p256_entry(KeyId key) const {
-    ONECARD_TRY(entry, entry_of(key));
-    if (entry->state == KeyState::destroyed) return refuse(KeyError::key_state_forbids);
-    if (entry->name.algorithm != KeyAlgorithm::p256_private) {
-        return refuse(KeyError::key_algorithm_wrong);
-    }
-    return entry;
-}
-
-KeyResult<std::array<std::uint8_t, 64>> SealedStore::sign_p256(
-    KeyId key, std::span<const std::uint8_t, 32> digest) const {
-    ONECARD_TRY(entry, p256_entry(key));
-    if (entry->state != KeyState::active) return refuse(KeyError::key_state_forbids);
-    const auto signature = p256_sign(entry->secret.first<32>(), digest, random_);
-    if (!signature) return refuse(KeyError::key_value_wrong);
-    return *signature;
-}
-
-KeyResult<std::array<std::uint8_t, 64>> SealedStore::p256_public(KeyId key) const {
-    ONECARD_TRY(entry, p256_entry(key));
-    const auto point = p256_public_key(entry->secret.first<32>(), random_);
-    if (!point) return refuse(KeyError::key_value_wrong);
-    return *point;
-}
-
-KeyResult<sm2::PrivateKey> SealedStore::audit_key() const {
-    ONECARD_TRY(id, find(audit_key_name()));
-    ONECARD_TRY(entry, entry_of(id));
-    const auto public_key = sm2::PublicKey::parse(contents_.header.audit_key);
-    if (!public_key) return refuse(KeyError::malformed);
-    auto key = sm2::PrivateKey::load(entry->secret, *public_key, random_);
-    if (!key) return refuse(KeyError::malformed);
-    return *std::move(key);
-}
-
-KeyResult<sm2::Signature> SealedStore::attest(Bytes message) const {
-    ONECARD_TRY(key, audit_key());
-    const auto signature = sm2::sign(key, sm2::default_id, message, random_);
-    if (!signature) return refuse(KeyError::key_value_wrong);
-    return *signature;
 }
 
 // ---- Changing
@@ -269,19 +179,40 @@ KeyResult<void> SealedStore::check_new(const KeyName& key, KeyState state, std::
     return {};
 }
 
-KeyResult<KeyId> SealedStore::append(const KeyName& key, KeyState state, MutableBytes secret,
-                                     const char* how) {
+KeyResult<KeyId> SealedStore::append(Entry entry, const char* how) {
+    draft_->changes.push_back(change_record(how, entry));
+    draft_->entries.push_back(std::move(entry));
+    return KeyId{static_cast<std::uint32_t>(draft_->entries.size() - 1)};
+}
+
+/// The bytes that stand in the file for a secret the token keeps.
+KeyResult<void> SealedStore::note_kept(Entry& entry, const Vault::Kept& kept) {
+    draft_->new_kept.push_back(kept);
+    entry.place = kept.place;
+    entry.secret = arena_.allocate(kept.bytes.size());
+    if (entry.secret.empty()) return refuse(KeyError::memory_not_lockable);
+    std::ranges::copy(kept.bytes, entry.secret.begin());
+    return {};
+}
+
+KeyResult<KeyId> SealedStore::take_in(const KeyName& key, KeyState state, MutableBytes secret,
+                                      const char* how) {
     const auto check = check_value_of(key.algorithm, secret, random_);
     if (!check) {
         wipe(secret);
         return refuse(check.error());
     }
+    Entry entry{key,    state, KeyPlace::here, static_cast<std::uint16_t>(secret.size()),
+                *check, secret};
     draft_->new_secrets.push_back(secret);
-    const Entry entry{key,    state, KeyPlace::here, static_cast<std::uint16_t>(secret.size()),
-                      *check, secret};
-    draft_->changes.push_back(change_record(how, entry));
-    draft_->entries.push_back(entry);
-    return KeyId{static_cast<std::uint32_t>(draft_->entries.size() - 1)};
+    if (vault_ != nullptr && key.use != KeyUse::token_pin) {
+        const bool inside = vault_->stays_inside(key, secret.size(), hands_out());
+        auto kept = vault_->keep(key, secret, inside);
+        wipe(secret);
+        if (!kept) return refuse(kept.error());
+        ONECARD_CHECK(note_kept(entry, *kept));
+    }
+    return append(std::move(entry), how);
 }
 
 KeyResult<KeyId> SealedStore::add(const KeyName& key, KeyState state, Bytes secret) {
@@ -289,16 +220,33 @@ KeyResult<KeyId> SealedStore::add(const KeyName& key, KeyState state, Bytes secr
     const MutableBytes place = arena_.allocate(secret.size());
     if (place.empty()) return refuse(KeyError::memory_not_lockable);
     std::ranges::copy(secret, place.begin());
-    return append(key, state, place, "added");
+    return take_in(key, state, place, "added");
+}
+
+KeyResult<KeyId> SealedStore::generate_inside(const KeyName& key, KeyState state) {
+    ONECARD_TRY(kept, vault_->generate_p256());
+    Entry entry{key, state, KeyPlace::token, p256_size, {}, {}};
+    ONECARD_CHECK(note_kept(entry, kept));
+    ONECARD_TRY(point, vault_->p256_public(kept.bytes));
+    entry.check = public_check(point);
+    return append(std::move(entry), "generated");
 }
 
 KeyResult<KeyId> SealedStore::generate(const KeyName& key, KeyState state, std::size_t size,
                                        Random& random) {
     ONECARD_CHECK(check_new(key, state, size));
+    if (vault_ != nullptr && key.algorithm == KeyAlgorithm::p256_private &&
+        vault_->stays_inside(key, size, hands_out())) {
+        return generate_inside(key, state);
+    }
     const MutableBytes place = arena_.allocate(size);
     if (place.empty()) return refuse(KeyError::memory_not_lockable);
-    random.fill(place);
-    return append(key, state, place, "generated");
+    if (key.algorithm == KeyAlgorithm::p256_private) {
+        std::ranges::copy(generate_p256(random).bytes(), place.begin());
+    } else {
+        random.fill(place);
+    }
+    return take_in(key, state, place, "generated");
 }
 
 KeyResult<void> SealedStore::set_state(KeyId key, KeyState state) {
@@ -310,6 +258,8 @@ KeyResult<void> SealedStore::set_state(KeyId key, KeyState state) {
     entry.state = state;
     if (state == KeyState::destroyed) {
         draft_->old_secrets.push_back(entry.secret);
+        draft_->old_kept.push_back({entry.place, {entry.secret.begin(), entry.secret.end()}});
+        entry.place = KeyPlace::here;
         entry.secret = {};
         entry.size = 0;
         entry.check = {};
@@ -414,15 +364,33 @@ KeyResult<void> SealedStore::commit() {
     }
     if (draft_->quorum) std::ranges::copy(draft_->sealing_key.bytes(), key_.begin());
     entries_ = std::move(draft_->entries);
+    discard(draft_->old_kept);
     for (const MutableBytes secret : draft_->old_secrets) wipe(secret);
     draft_.reset();
+    sweep();
     return {};
 }
 
 void SealedStore::roll_back() {
     if (!draft_) return;
+    discard(draft_->new_kept);
     for (const MutableBytes secret : draft_->new_secrets) wipe(secret);
     draft_.reset();
+}
+
+void SealedStore::discard(std::span<const Vault::Kept> kept) {
+    if (vault_ == nullptr) return;
+    for (const Vault::Kept& each : kept) vault_->discard(each.place, each.bytes);
+}
+
+/// Only now is it sure what the file names.
+void SealedStore::sweep() {
+    if (vault_ == nullptr) return;
+    std::vector<Bytes> in_use;
+    for (const Entry& entry : entries_) {
+        if (entry.place == KeyPlace::token) in_use.emplace_back(entry.secret);
+    }
+    vault_->sweep(in_use);
 }
 
 }  // namespace crypto::keys

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "crypto/keys/custodians.hpp"
+#include "crypto/keys/vault.hpp"
 
 namespace crypto::keys {
 
@@ -24,8 +25,10 @@ public:
     [[nodiscard]] static KeyResult<std::unique_ptr<SealedStore>> make(StoreContents contents,
                                                                       Bytes sealing_key,
                                                                       Random& random);
-    /// Opens the entries of the file. `parts` may go afterwards.
-    [[nodiscard]] KeyResult<void> load(const SealedParts& parts);
+    /// Opens the entries of the file, and its token if it has one. `parts` may go afterwards.
+    [[nodiscard]] KeyResult<void> load(const SealedParts& parts, const VaultOpener& opener);
+    /// From here on the token keeps the secrets; inside the command that makes the store.
+    [[nodiscard]] KeyResult<void> make_token(const TokenPlan& plan);
     /// A fresh audit key, inside the command that makes the store.
     [[nodiscard]] KeyResult<void> make_audit_key();
 
@@ -64,6 +67,8 @@ private:
         std::vector<std::string> changes;       // JSON objects for the log line
         std::vector<MutableBytes> new_secrets;  // wiped when rolled back
         std::vector<MutableBytes> old_secrets;  // wiped when committed
+        std::vector<Vault::Kept> new_kept;      // the same two of a token's
+        std::vector<Vault::Kept> old_kept;
         std::optional<unsigned> quorum;
         std::vector<CustodianSlot> custodians;
         SecretBytes<sealing_key_size> sealing_key;
@@ -83,8 +88,18 @@ private:
     [[nodiscard]] KeyResult<const Entry*> p256_entry(KeyId key) const;
     [[nodiscard]] KeyResult<void> check_new(const KeyName& key, KeyState state,
                                             std::size_t size) const;
-    [[nodiscard]] KeyResult<KeyId> append(const KeyName& key, KeyState state, MutableBytes secret,
-                                          const char* how);
+    [[nodiscard]] KeyResult<KeyId> append(Entry entry, const char* how);
+    [[nodiscard]] KeyResult<void> note_kept(Entry& entry, const Vault::Kept& kept);
+    [[nodiscard]] KeyResult<KeyId> take_in(const KeyName& key, KeyState state, MutableBytes secret,
+                                           const char* how);
+    [[nodiscard]] KeyResult<KeyId> generate_inside(const KeyName& key, KeyState state);
+    /// People open it, so its keys go to other stores. docs/key_store.md, "With a token".
+    [[nodiscard]] bool hands_out() const { return contents_.header.quorum > 1; }
+    /// `use(secret)` with the secret of a key that is here or sealed by the token, for that long.
+    template <class Use>
+    auto with_secret(const Entry& entry, Use use) const -> std::invoke_result_t<Use&, Bytes>;
+    void discard(std::span<const Vault::Kept> kept);
+    void sweep();
     [[nodiscard]] KeyResult<sm2::PrivateKey> audit_key() const;
     [[nodiscard]] std::string log_line() const;
     [[nodiscard]] KeyResult<Next> next_file();
@@ -96,6 +111,26 @@ private:
     MutableBytes key_;            // in the arena
     std::vector<Entry> entries_;  // their secrets too; never shortened: ids stay valid
     std::optional<Draft> draft_;
+    std::unique_ptr<Vault> vault_;  // of a store with a token
 };
+
+/// Of every store: signs its log and its state.
+[[nodiscard]] inline const KeyName& audit_key_name() {
+    static const KeyName key{"store", KeyUse::audit_signature, KeyAlgorithm::sm2_private,
+                             protocol::KeyVersion{1}};
+    return key;
+}
+
+template <class Use>
+auto SealedStore::with_secret(const Entry& entry, Use use) const
+    -> std::invoke_result_t<Use&, Bytes> {
+    if (entry.place == KeyPlace::here) return use(Bytes{entry.secret});
+    if (entry.place == KeyPlace::token) return std::unexpected{KeyError::not_revealable};
+    LockedArena scratch;
+    const MutableBytes secret = scratch.allocate(entry.size);
+    if (secret.empty()) return std::unexpected{KeyError::memory_not_lockable};
+    ONECARD_CHECK(vault_->open(entry.name, entry.secret, secret));
+    return use(Bytes{secret});
+}
 
 }  // namespace crypto::keys

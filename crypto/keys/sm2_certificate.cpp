@@ -1,5 +1,7 @@
 #include "crypto/keys/sm2_certificate.hpp"
 
+#include <algorithm>
+
 namespace crypto::keys {
 namespace {
 
@@ -13,19 +15,52 @@ std::unexpected<Error> refuse(Error error) {
 constexpr std::array<std::uint8_t, 4> algorithms{0x04, 0x00, 0x11, 0x40};
 constexpr std::size_t fields_size = 2 + 3 + algorithms.size() + sm2::public_key_size;
 
+/// docs/card_certificates.md, 1: one line of its table. Reader and writer go by the same.
+struct Shape {
+    Kind kind;
+    const char* name;
+    std::size_t subject_size;
+    /// Digits, then F up to the end; 0 and 0: any bytes.
+    std::size_t digits_min;
+    std::size_t digits_max;
+    Kind signer;
+};
+constexpr std::array shapes{
+    Shape{Kind::root, "root", 6, 0, 0, Kind::root},
+    Shape{Kind::issuer, "issuer", 4, 3, 8, Kind::root},
+    Shape{Kind::card, "card", 10, 12, 19, Kind::issuer},
+    Shape{Kind::sam, "sam", 10, 20, 20, Kind::issuer},
+};
+
+const Shape* shape_of(Kind kind) {
+    const auto* found = std::ranges::find(shapes, kind, &Shape::kind);
+    return found == shapes.end() ? nullptr : found;
+}
+
 std::size_t signed_size(Kind kind) {
     return 1 + subject_size(kind) + fields_size;
 }
 
 std::optional<Kind> kind_of(std::uint8_t format) {
-    switch (const auto kind = static_cast<Kind>(format)) {
-        case Kind::root:
-        case Kind::issuer:
-        case Kind::card:
-        case Kind::sam: return kind;
-    }
-    return std::nullopt;
+    const auto kind = static_cast<Kind>(format);
+    return shape_of(kind) != nullptr ? std::optional{kind} : std::nullopt;
 }
+
+/// The part that is signed, field by field. Format byte first, then these in this order.
+template <class Byte>
+struct Layout {
+    explicit Layout(std::span<Byte> signed_part)
+        : subject{signed_part.subspan(1, signed_part.size() - 1 - fields_size)},
+          expiry{signed_part.subspan(1 + subject.size(), 2)},
+          serial{signed_part.subspan(3 + subject.size(), 3)},
+          algorithm{signed_part.subspan(6 + subject.size(), algorithms.size())},
+          key{signed_part.last(sm2::public_key_size)} {}
+    std::span<Byte> subject;
+    std::span<Byte> expiry;
+    std::span<Byte> serial;
+    std::span<Byte> algorithm;
+    std::span<Byte> key;
+};
 
 /// How many digits come before nothing but F; nothing when something else comes.
 std::optional<std::size_t> digits_before_filler(Bytes bytes) {
@@ -45,28 +80,19 @@ std::optional<std::size_t> digits_before_filler(Bytes bytes) {
 }
 
 bool subject_fits(Kind kind, Bytes subject) {
-    if (subject.size() != subject_size(kind)) return false;
-    switch (kind) {
-        case Kind::root: return true;
-        case Kind::issuer: return digits_before_filler(subject).value_or(0) >= 3;
-        case Kind::card: {
-            const std::size_t digits = digits_before_filler(subject).value_or(0);
-            return digits >= 12 && digits <= 19;
-        }
-        case Kind::sam: return protocol::is_bcd(subject);
-    }
-    return false;
+    const Shape* shape = shape_of(kind);
+    if (shape == nullptr || subject.size() != shape->subject_size) return false;
+    if (shape->digits_max == 0) return true;
+    const std::size_t digits = digits_before_filler(subject).value_or(0);
+    return digits >= shape->digits_min && digits <= shape->digits_max;
 }
 
 /// docs/card_certificates.md, 1, last column; a PAN begins with its issuer's number.
 bool may_sign(const Sm2Certificate& signer, const Sm2Certificate& certificate) {
-    switch (certificate.kind) {
-        case Kind::root: return signer.kind == Kind::root && signer.subject == certificate.subject;
-        case Kind::issuer: return signer.kind == Kind::root;
-        case Kind::sam: return signer.kind == Kind::issuer;
-        case Kind::card: break;
-    }
-    if (signer.kind != Kind::issuer) return false;
+    const Shape* shape = shape_of(certificate.kind);
+    if (shape == nullptr || signer.kind != shape->signer) return false;
+    if (certificate.kind == Kind::root) return signer.subject == certificate.subject;
+    if (certificate.kind != Kind::card) return true;
     const std::size_t digits = digits_before_filler(signer.subject).value_or(0);
     for (std::size_t i = 0; i < digits; ++i) {
         const unsigned shift = i % 2 == 0 ? 4 : 0;
@@ -90,23 +116,13 @@ Bytes covered(Kind kind, Bytes static_data) {
 }  // namespace
 
 const char* name(Kind kind) {
-    switch (kind) {
-        case Kind::root: return "root";
-        case Kind::issuer: return "issuer";
-        case Kind::card: return "card";
-        case Kind::sam: return "sam";
-    }
-    return "unknown";
+    const Shape* shape = shape_of(kind);
+    return shape == nullptr ? "unknown" : shape->name;
 }
 
 std::size_t subject_size(Kind kind) {
-    switch (kind) {
-        case Kind::root: return 6;
-        case Kind::issuer: return 4;
-        case Kind::card:
-        case Kind::sam: return 10;
-    }
-    return 0;
+    const Shape* shape = shape_of(kind);
+    return shape == nullptr ? 0 : shape->subject_size;
 }
 
 const char* name(Error error) {
@@ -121,6 +137,7 @@ const char* name(Error error) {
         case Error::signature_mismatch: return "signature_mismatch";
         case Error::revoked: return "revoked";
         case Error::expired: return "expired";
+        case Error::signer_failed: return "signer_failed";
     }
     return "unknown";
 }
@@ -132,22 +149,18 @@ Sm2CertificateResult<Sm2Certificate> parse_sm2_certificate(Bytes certificate) {
     if (certificate.size() != signed_size(*kind) + sm2::signature_size) {
         return refuse(Error::wrong_length);
     }
-    const Bytes fields = certificate.first(signed_size(*kind)).subspan(1);
-    const Bytes subject = fields.first(subject_size(*kind));
-    const Bytes rest = fields.subspan(subject.size());
-    if (!subject_fits(*kind, subject)) return refuse(Error::wrong_subject);
-    CardExpiry expiry{};
-    std::ranges::copy(rest.first(2), expiry.begin());
-    if (!is_card_expiry(expiry)) return refuse(Error::wrong_expiry);
-    if (!std::ranges::equal(rest.subspan(5, 4), algorithms)) {
-        return refuse(Error::unknown_algorithm);
-    }
-    const auto key = sm2::PublicKey::parse(rest.last(sm2::public_key_size));
-    if (!key) return refuse(Error::point_not_on_curve);
     const Bytes signed_part = certificate.first(signed_size(*kind));
-    Sm2Certificate out{*kind, {subject.begin(), subject.end()},         expiry, {},
-                       *key,  {signed_part.begin(), signed_part.end()}, {}};
-    std::ranges::copy(rest.subspan(2, 3), out.serial.begin());
+    const Layout layout{signed_part};
+    if (!subject_fits(*kind, layout.subject)) return refuse(Error::wrong_subject);
+    CardExpiry expiry{};
+    std::ranges::copy(layout.expiry, expiry.begin());
+    if (!is_card_expiry(expiry)) return refuse(Error::wrong_expiry);
+    if (!std::ranges::equal(layout.algorithm, algorithms)) return refuse(Error::unknown_algorithm);
+    const auto key = sm2::PublicKey::parse(layout.key);
+    if (!key) return refuse(Error::point_not_on_curve);
+    Sm2Certificate out{*kind, {layout.subject.begin(), layout.subject.end()}, expiry, {},
+                       *key,  {signed_part.begin(), signed_part.end()},       {}};
+    std::ranges::copy(layout.serial, out.serial.begin());
     std::ranges::copy(certificate.last(sm2::signature_size), out.signature.begin());
     return out;
 }
@@ -175,24 +188,48 @@ Sm2CertificateResult<void> verify_sm2_certificate(const Sm2Certificate& certific
     return {};
 }
 
+Sm2Signer software_signer(const sm2::PrivateKey& key, Random& random) {
+    return {key.public_key(), [&key, &random](Bytes message) -> std::optional<sm2::Signature> {
+                const auto signature = sm2::sign(key, sm2::default_id, message, random);
+                if (!signature) return std::nullopt;
+                return *signature;
+            }};
+}
+
+Sm2CertificateResult<sm2::Signature> sign_verified(const Sm2Signer& signer, Bytes message) {
+    const auto signature = signer.sign(message);
+    if (!signature) return refuse(Error::signer_failed);
+    if (!sm2::verify(signer.key, sm2::default_id, message, *signature)) {
+        return refuse(Error::signature_mismatch);
+    }
+    return *signature;
+}
+
+Sm2CertificateResult<std::vector<std::uint8_t>> issue_sm2_certificate(
+    const Sm2CertificateRequest& request, const sm2::PublicKey& subject_key,
+    const Sm2Signer& signer) {
+    if (!subject_fits(request.kind, request.subject)) return refuse(Error::wrong_subject);
+    if (!is_card_expiry(request.expiry)) return refuse(Error::wrong_expiry);
+    // A root's own key signs it: any other would make a root that nobody can verify.
+    if (request.kind == Kind::root && subject_key != signer.key) return refuse(Error::wrong_signer);
+    std::vector<std::uint8_t> out(signed_size(request.kind));
+    out[0] = static_cast<std::uint8_t>(request.kind);
+    const Layout layout{std::span{out}};
+    std::ranges::copy(request.subject, layout.subject.begin());
+    std::ranges::copy(request.expiry, layout.expiry.begin());
+    std::ranges::copy(request.serial, layout.serial.begin());
+    std::ranges::copy(algorithms, layout.algorithm.begin());
+    std::ranges::copy(subject_key.bytes(), layout.key.begin());
+    const auto message = joined(out, covered(request.kind, request.static_data));
+    ONECARD_TRY(signature, sign_verified(signer, message));
+    out.insert(out.end(), signature.begin(), signature.end());
+    return out;
+}
+
 Sm2CertificateResult<std::vector<std::uint8_t>> issue_sm2_certificate(
     const Sm2CertificateRequest& request, const sm2::PublicKey& subject_key,
     const sm2::PrivateKey& signer, Random& random) {
-    if (!subject_fits(request.kind, request.subject)) return refuse(Error::wrong_subject);
-    if (!is_card_expiry(request.expiry)) return refuse(Error::wrong_expiry);
-    std::vector<std::uint8_t> out(signed_size(request.kind));
-    protocol::ByteWriter{out}
-        .put_u8(static_cast<std::uint8_t>(request.kind))
-        .put(request.subject)
-        .put(request.expiry)
-        .put(request.serial)
-        .put(algorithms)
-        .put(subject_key.bytes());
-    const auto message = joined(out, covered(request.kind, request.static_data));
-    const auto signature = sm2::sign(signer, sm2::default_id, message, random);
-    if (!signature) __builtin_trap();  // the random source is broken: nothing can be signed
-    out.insert(out.end(), signature->begin(), signature->end());
-    return out;
+    return issue_sm2_certificate(request, subject_key, software_signer(signer, random));
 }
 
 }  // namespace crypto::keys

@@ -2,6 +2,7 @@
 // PBOC's SM2 certificates of issuers and cards, and ours of roots and SAMs in the same shape:
 // docs/card_certificates.md, 1.
 #include <expected>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -32,6 +33,7 @@ enum class Sm2CertificateError : std::uint8_t {
     signature_mismatch,
     revoked,
     expired,
+    signer_failed,  ///< writing: the signer answered nothing
 };
 [[nodiscard]] const char* name(Sm2CertificateError error);
 template <class T>
@@ -76,7 +78,25 @@ struct Sm2CertificateRequest {
     CertificateSerial serial{};
     Bytes static_data;  ///< cards
 };
-/// Signs. The answer is 142 bytes for an issuer, 148 for a card or SAM, 144 for a root.
+/// Who signs: the public key, and something that signs with the private one, wherever that lies.
+struct Sm2Signer {
+    sm2::PublicKey key;
+    /// r | s over SM3(Z | message), Z with the default id (GB/T 32918.2, 5.5). Nothing: the key's
+    /// place refused, and knows why.
+    std::function<std::optional<sm2::Signature>(Bytes message)> sign;
+};
+/// Key and random source outlive it.
+[[nodiscard]] Sm2Signer software_signer(const sm2::PrivateKey& key, Random& random);
+/// Asks once and verifies the answer: `signer_failed`, `signature_mismatch`.
+[[nodiscard]] Sm2CertificateResult<sm2::Signature> sign_verified(const Sm2Signer& signer,
+                                                                 Bytes message);
+
+/// The answer is 142 bytes for an issuer, 148 for a card or SAM, 144 for a root, whose subject key
+/// is its signer's (`wrong_signer` otherwise).
+[[nodiscard]] Sm2CertificateResult<std::vector<std::uint8_t>> issue_sm2_certificate(
+    const Sm2CertificateRequest& request, const sm2::PublicKey& subject_key,
+    const Sm2Signer& signer);
+/// The same with the private key at hand.
 [[nodiscard]] Sm2CertificateResult<std::vector<std::uint8_t>> issue_sm2_certificate(
     const Sm2CertificateRequest& request, const sm2::PublicKey& subject_key,
     const sm2::PrivateKey& signer, Random& random);

@@ -81,7 +81,8 @@ KeyResult<std::vector<std::uint8_t>> read_store_file(const std::filesystem::path
         status.st_size > static_cast<off_t>(size_max)) {
         return refuse(KeyError::file_unreadable);
     }
-    std::vector<std::uint8_t> content(size_max + 1);
+    // One byte more than there is: a file that grows meanwhile is noticed, and refused.
+    std::vector<std::uint8_t> content(static_cast<std::size_t>(status.st_size) + 1);
     std::size_t used = 0;
     while (used < content.size()) {
         const ssize_t count = ::read(file.get(), &content[used], content.size() - used);
@@ -90,7 +91,7 @@ KeyResult<std::vector<std::uint8_t>> read_store_file(const std::filesystem::path
         if (count == 0) break;
         used += static_cast<std::size_t>(count);
     }
-    if (used > size_max) return refuse(KeyError::file_unreadable);
+    if (used == content.size()) return refuse(KeyError::file_unreadable);
     content.resize(used);
     return content;
 }

@@ -1,158 +1,109 @@
 #include "crypto/keys/x509.hpp"
 
 #include <algorithm>
-#include <array>
 
-#include <mbedtls/oid.h>
-#include <mbedtls/pk.h>
-#include <mbedtls/x509_crt.h>
+#include "crypto/keys/x509_der.hpp"
 
 namespace crypto::keys {
 namespace {
 
-/// RFC 5280, 4.2.1.12: SEQUENCE { serverAuth, clientAuth } (1.3.6.1.5.5.7.3.1 and .2).
-constexpr std::array<std::uint8_t, 22> extended_key_usage{
-    0x30, 0x14, 0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03,
-    0x01, 0x06, 0x08, 0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
-constexpr std::size_t certificate_size_max = 4096;
+using der::Der;
+using der::Tag;
 
-int draw(void* random, unsigned char* out, std::size_t size) {
-    static_cast<Random*>(random)->fill({out, size});
-    return 0;
-}
+constexpr std::size_t part_size_max = 64;  // X.520: ub-common-name and its like
 
-class KeyPair {
-public:
-    KeyPair() { mbedtls_pk_init(&key_); }
-    ~KeyPair() { mbedtls_pk_free(&key_); }
-    KeyPair(const KeyPair&) = delete;
-    KeyPair& operator=(const KeyPair&) = delete;
+// id-ce arcs (2.5.29.x). RFC 5280, 4.2.1.
+constexpr std::uint8_t subject_key_identifier_id = 14;
+constexpr std::uint8_t key_usage_id = 15;
+constexpr std::uint8_t basic_constraints_id = 19;
+constexpr std::uint8_t extended_key_usage_id = 37;
 
-    /// Q = dG. SEC 1, 3.2.1.
-    [[nodiscard]] std::expected<void, X509Error> load(const P256PrivateKey& d, Random& random) {
-        if (mbedtls_pk_setup(&key_, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) != 0) {
-            return std::unexpected{X509Error::out_of_memory};
-        }
-        mbedtls_ecp_keypair& pair = *mbedtls_pk_ec(key_);
-        if (mbedtls_ecp_group_load(&pair.grp, MBEDTLS_ECP_DP_SECP256R1) != 0 ||
-            mbedtls_mpi_read_binary(&pair.d, d.bytes().data(), P256PrivateKey::size) != 0) {
-            return std::unexpected{X509Error::out_of_memory};
-        }
-        if (mbedtls_ecp_check_privkey(&pair.grp, &pair.d) != 0) {
-            return std::unexpected{X509Error::key_out_of_range};
-        }
-        if (mbedtls_ecp_mul(&pair.grp, &pair.Q, &pair.d, &pair.grp.G, draw, &random) != 0) {
-            return std::unexpected{X509Error::out_of_memory};
-        }
-        return {};
-    }
-    [[nodiscard]] mbedtls_pk_context* get() { return &key_; }
-
-private:
-    mbedtls_pk_context key_;
-};
-
-struct Writer {
-    Writer() { mbedtls_x509write_crt_init(&context); }
-    ~Writer() { mbedtls_x509write_crt_free(&context); }
-    Writer(const Writer&) = delete;
-    Writer& operator=(const Writer&) = delete;
-    mbedtls_x509write_cert context{};
-};
-
-bool is_plain(std::string_view text) {
-    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+bool is_plain(std::string_view part) {
+    return !part.empty() && part.size() <= part_size_max && std::ranges::all_of(part, [](char c) {
         return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                c == '-' || c == '.' || c == '_';
     });
 }
 
-std::expected<std::string, X509Error> distinguished_name(const X509Subject& subject) {
-    if (!is_plain(subject.role) || !is_plain(subject.organisation) || !is_plain(subject.unit)) {
+/// 4.2.1.9: whether it is an authority, and how many authorities may follow it.
+Der basic_constraints(X509Kind kind) {
+    if (kind == X509Kind::unit)
+        return der::extension(basic_constraints_id, false, der::sequence({}));
+    const Der path_length = der::integer(kind == X509Kind::root ? std::uint64_t{1} : 0);
+    return der::extension(basic_constraints_id, true,
+                          der::sequence({der::boolean_true(), path_length}));
+}
+
+/// 4.2.1.3: bit 0 digitalSignature; bits 5 and 6 keyCertSign and cRLSign.
+Der key_usage(X509Kind kind) {
+    constexpr std::array<std::uint8_t, 1> sign_data{0x80};
+    constexpr std::array<std::uint8_t, 1> sign_certificates_and_lists{0x06};
+    return der::extension(key_usage_id, true,
+                          kind == X509Kind::unit ? der::bit_string(sign_data, 7)
+                                                 : der::bit_string(sign_certificates_and_lists, 1));
+}
+
+/// 4.2.1.12: id-kp-serverAuth and id-kp-clientAuth, 1.3.6.1.5.5.7.3.1 and .2.
+Der extended_key_usage() {
+    constexpr std::array<std::uint8_t, 8> server{0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01};
+    constexpr std::array<std::uint8_t, 8> client{0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02};
+    return der::extension(extended_key_usage_id, false,
+                          der::sequence({der::object(Tag::object_identifier, {server}),
+                                         der::object(Tag::object_identifier, {client})}));
+}
+
+Der extensions(X509Kind kind, const P256PublicKey& subject, const P256PublicKey& issuer) {
+    const Der identifier =
+        der::extension(subject_key_identifier_id, false,
+                       der::object(Tag::octet_string, {der::key_identifier(subject)}));
+    const Der usage = kind == X509Kind::unit ? extended_key_usage() : Der{};
+    return der::object(Tag::context_3,
+                       {der::sequence({basic_constraints(kind), key_usage(kind), identifier,
+                                       der::authority_key_identifier(issuer), usage})});
+}
+
+/// TBSCertificate. RFC 5280, 4.1.2.
+Der to_be_signed(const X509Request& request, const P256PublicKey& subject_key,
+                 const P256PublicKey& issuer_key) {
+    constexpr std::uint64_t version_3 = 2;
+    return der::sequence(
+        {der::object(Tag::context_0, {der::integer(version_3)}), der::integer(request.serial),
+         der::signature_algorithm(), der::name(request.issuer),
+         der::sequence({der::time(request.not_before), der::time(request.not_after)}),
+         der::name(request.subject), der::public_key_info(subject_key),
+         extensions(request.kind, subject_key, issuer_key)});
+}
+
+std::expected<void, X509Error> check_fields(const X509Request& request) {
+    if (!is_plain(request.subject) || !is_plain(request.issuer)) {
         return std::unexpected{X509Error::subject_wrong};
     }
-    return "OU=" + subject.role + ",O=" + subject.organisation + ",CN=" + subject.unit;
-}
-
-std::string time_text(const protocol::DateTime& when) {
-    std::string text;
-    for (const std::uint8_t byte : when.bcd()) {
-        text += static_cast<char>('0' + (byte >> 4));
-        text += static_cast<char>('0' + (byte & 0x0F));
-    }
-    return text;
-}
-
-/// Names, serial number, dates. RFC 5280, 4.1.2.
-std::expected<void, X509Error> set_fields(mbedtls_x509write_cert& writer,
-                                          const X509Request& request) {
-    ONECARD_TRY(subject, distinguished_name(request.subject));
-    ONECARD_TRY(issuer, distinguished_name(request.issuer));
     if (request.not_after <= request.not_before) {
         return std::unexpected{X509Error::validity_wrong};
     }
-    mbedtls_x509write_crt_set_version(&writer, MBEDTLS_X509_CRT_VERSION_3);
-    mbedtls_x509write_crt_set_md_alg(&writer, MBEDTLS_MD_SHA256);
-    mbedtls_mpi serial;
-    mbedtls_mpi_init(&serial);
-    const bool set =
-        mbedtls_mpi_read_binary(&serial, request.serial.data(), request.serial.size()) == 0 &&
-        mbedtls_x509write_crt_set_serial(&writer, &serial) == 0 &&
-        mbedtls_x509write_crt_set_subject_name(&writer, subject.c_str()) == 0 &&
-        mbedtls_x509write_crt_set_issuer_name(&writer, issuer.c_str()) == 0 &&
-        mbedtls_x509write_crt_set_validity(&writer, time_text(request.not_before).c_str(),
-                                           time_text(request.not_after).c_str()) == 0;
-    mbedtls_mpi_free(&serial);
-    if (!set) return std::unexpected{X509Error::out_of_memory};
-    return {};
-}
-
-/// RFC 5280, 4.2.1.1-3, 4.2.1.9 and 4.2.1.12.
-std::expected<void, X509Error> set_extensions(mbedtls_x509write_cert& writer, X509Kind kind) {
-    const bool authority = kind != X509Kind::unit;
-    const int path_length = kind == X509Kind::root ? 1 : kind == X509Kind::authority ? 0 : -1;
-    const unsigned usage = authority ? MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN
-                                     : MBEDTLS_X509_KU_DIGITAL_SIGNATURE;
-    const bool set =
-        mbedtls_x509write_crt_set_basic_constraints(&writer, authority ? 1 : 0, path_length) == 0 &&
-        mbedtls_x509write_crt_set_key_usage(&writer, usage) == 0 &&
-        mbedtls_x509write_crt_set_subject_key_identifier(&writer) == 0 &&
-        mbedtls_x509write_crt_set_authority_key_identifier(&writer) == 0 &&
-        (authority || mbedtls_x509write_crt_set_extension(
-                          &writer, MBEDTLS_OID_EXTENDED_KEY_USAGE,
-                          MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0,
-                          extended_key_usage.data(), extended_key_usage.size()) == 0);
-    if (!set) return std::unexpected{X509Error::out_of_memory};
     return {};
 }
 
 }  // namespace
 
-const char* name(X509Error error) {
-    switch (error) {
-        case X509Error::key_out_of_range: return "key_out_of_range";
-        case X509Error::subject_wrong: return "subject_wrong";
-        case X509Error::validity_wrong: return "validity_wrong";
-        case X509Error::out_of_memory: return "out_of_memory";
-    }
-    return "unknown";
+bool is_plain(const X509Subject& subject) {
+    return is_plain(subject.role) && is_plain(subject.organisation) && is_plain(subject.unit);
 }
 
-P256PrivateKey generate_p256(Random& random) {
-    mbedtls_ecp_group group;
-    mbedtls_ecp_group_init(&group);
-    mbedtls_mpi d;
-    mbedtls_mpi_init(&d);
-    P256PrivateKey key;
-    bool found = mbedtls_ecp_group_load(&group, MBEDTLS_ECP_DP_SECP256R1) == 0;
-    do {  // FIPS 186-4, B.4.2: candidates outside [1, n-1] are drawn again
-        random.fill(key.bytes());
-        found = found && mbedtls_mpi_read_binary(&d, key.bytes().data(), key.size) == 0;
-    } while (found && mbedtls_ecp_check_privkey(&group, &d) != 0);
-    mbedtls_mpi_free(&d);
-    mbedtls_ecp_group_free(&group);
-    if (!found) __builtin_trap();  // out of memory: no key can be made at all
-    return key;
+std::string text(const X509Subject& subject) {
+    return "OU=" + subject.role + ", O=" + subject.organisation + ", CN=" + subject.unit;
+}
+
+const char* name(X509Error error) {
+    switch (error) {
+        case X509Error::subject_wrong: return "subject_wrong";
+        case X509Error::validity_wrong: return "validity_wrong";
+        case X509Error::key_out_of_range: return "key_out_of_range";
+        case X509Error::point_not_on_curve: return "point_not_on_curve";
+        case X509Error::signer_failed: return "signer_failed";
+        case X509Error::signature_mismatch: return "signature_mismatch";
+    }
+    return "unknown";
 }
 
 X509Serial generate_serial(Random& random) {
@@ -163,23 +114,37 @@ X509Serial generate_serial(Random& random) {
 }
 
 std::expected<std::string, X509Error> write_certificate(const X509Request& request,
+                                                        const P256PublicKey& subject_key,
+                                                        const X509Issuer& issuer) {
+    ONECARD_CHECK(check_fields(request));
+    if (!is_on_curve(subject_key) || !is_on_curve(issuer.key)) {
+        return std::unexpected{X509Error::point_not_on_curve};
+    }
+    ONECARD_TRY(certificate, der::sign(to_be_signed(request, subject_key, issuer.key), issuer));
+    return der::to_pem("CERTIFICATE", certificate);
+}
+
+std::expected<std::string, X509Error> write_certificate(const X509Request& request,
                                                         const P256PrivateKey& subject_key,
                                                         const P256PrivateKey& issuer_key,
                                                         Random& random) {
-    KeyPair subject;
-    KeyPair issuer;
-    ONECARD_CHECK(subject.load(subject_key, random));
-    ONECARD_CHECK(issuer.load(issuer_key, random));
-    Writer writer;
-    mbedtls_x509write_crt_set_subject_key(&writer.context, subject.get());
-    mbedtls_x509write_crt_set_issuer_key(&writer.context, issuer.get());
-    ONECARD_CHECK(set_fields(writer.context, request));
-    ONECARD_CHECK(set_extensions(writer.context, request.kind));
-    std::array<unsigned char, certificate_size_max> pem{};
-    if (mbedtls_x509write_crt_pem(&writer.context, pem.data(), pem.size(), draw, &random) != 0) {
-        return std::unexpected{X509Error::out_of_memory};
+    ONECARD_CHECK(check_fields(request));
+    const auto subject = public_key_of(subject_key, random);
+    const auto issuer = public_key_of(issuer_key, random);
+    if (!subject || !issuer) return std::unexpected{X509Error::key_out_of_range};
+    return write_certificate(request, *subject,
+                             X509Issuer{*issuer, software_signer(issuer_key, random)});
+}
+
+std::string key_fingerprint(const P256PublicKey& key) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string out;
+    for (const std::uint8_t byte : sha256(der::public_key_info(key))) {
+        if (out.size() % 5 == 4) out += ' ';
+        out += digits[byte >> 4];
+        out += digits[byte & 0x0F];
     }
-    return std::string{reinterpret_cast<const char*>(pem.data())};
+    return out;
 }
 
 }  // namespace crypto::keys

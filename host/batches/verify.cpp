@@ -31,10 +31,35 @@ bool is_purchase(const BatchRecord& record) {
            record.type == protocol::TransactionType::capp_purchase;
 }
 
-bool is_bound(Store& store, const BatchRecord& record, const protocol::OperatorId& operator_id) {
-    const auto sam = store.sam(record.terminal, record.when);
-    return sam && sam->operator_id == operator_id;
-}
+/// The acquirer's own questions about a record's SAM. docs/outcomes.md, 1.
+class Sams {
+public:
+    explicit Sams(Store& store) : store_{store} {}
+    [[nodiscard]] std::optional<ClearingOutcome> refusal(const Submitted& submitted) {
+        const BatchRecord& record = submitted.record;
+        const auto sam = store_.sam(record.terminal, record.when);
+        if (!sam || sam->operator_id != submitted.operator_id) {
+            return ClearingOutcome::operator_not_bound;
+        }
+        const auto since = hot_since(sam->number);
+        if (since && *since <= record.when) return ClearingOutcome::sam_hot;
+        return std::nullopt;
+    }
+
+private:
+    // A batch is one gate's: it has one SAM, seldom two.
+    const std::optional<protocol::DateTime>& hot_since(const protocol::SamNumber& number) {
+        const auto [place, fresh] = since_.try_emplace(number);
+        if (fresh) {
+            if (const auto row = store_.hot(protocol::HotKind::sam, number.value())) {
+                place->second = row->entry.since;
+            }
+        }
+        return place->second;
+    }
+    Store& store_;
+    std::map<protocol::SamNumber, std::optional<protocol::DateTime>> since_;
+};
 
 // The batch's records, sorted by what is to happen to them; results in the batch's order.
 class Sorted {
@@ -46,14 +71,15 @@ public:
         for (std::uint32_t i = 0; i < file->size(); ++i) place(i, file->record(i));
     }
     void check_tacs(const Keys& keys) { clearing::check_tacs(keys, own_, city_.verify_threads); }
-    void refuse_unbound(Store& store) {
-        const auto unbound = [&](const Submitted& submitted) {
-            if (is_bound(store, submitted.record, submitted.operator_id)) return false;
-            refuse(submitted.place.index, ClearingOutcome::operator_not_bound, submitted.record);
-            return true;
+    void refuse_by_sam(Store& store) {
+        Sams sams{store};
+        const auto refused = [&](const Submitted& submitted) {
+            const auto why = sams.refusal(submitted);
+            if (why) refuse(submitted.place.index, *why, submitted.record);
+            return why.has_value();
         };
-        std::erase_if(own_, unbound);
-        std::erase_if(foreign_, unbound);
+        std::erase_if(own_, refused);
+        std::erase_if(foreign_, refused);
     }
     // Nobody checked these TACs, so that a person must: docs/outcomes.md, 4.
     void raise_refused(Store& store) const {
@@ -184,7 +210,7 @@ store::End apply(Store& store, const City& city, const protocol::DateTime& now,
                  const BatchRow& batch, Sorted& sorted, Verified& out) {
     const auto current = store.batch(batch.id);
     if (!current || current->state != store::BatchState::stored) return store::End::abandon;
-    sorted.refuse_unbound(store);
+    sorted.refuse_by_sam(store);
     sorted.raise_refused(store);
     share_foreign(store, sorted.foreign());
     const auto pending = static_cast<std::uint32_t>(sorted.foreign().size());

@@ -30,6 +30,7 @@ bool needs_a_person(const RecordOutcome& result) {
         case ClearingOutcome::pending:
         case ClearingOutcome::malformed:
         case ClearingOutcome::operator_not_bound:
+        case ClearingOutcome::sam_hot:
         case ClearingOutcome::issuer_unknown:
         case ClearingOutcome::not_debited:
         case ClearingOutcome::unresolved:

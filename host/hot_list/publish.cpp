@@ -77,6 +77,30 @@ std::expected<void, Refused> add(store::Store& store, std::span<const protocol::
     return {};
 }
 
+bool take_notice(store::Store& store, const store::NoticeRow& notice) {
+    const auto before = store.notice(notice.kind, notice.number);
+    if (before && before->line >= notice.line) return false;
+    store.put_notice(notice);
+    const auto known = store.hot(notice.kind, notice.number);
+    if (notice.entry) {
+        store.put_hot({*notice.entry, known ? known->listed_from : std::nullopt});
+    } else if (known && before && before->entry && known->entry.bytes() == before->entry->bytes()) {
+        store.remove_hot(notice.kind, notice.number);  // what the office made of it since stays
+    }
+    return true;
+}
+
+std::expected<std::optional<HotListRow>, Refused> publish_waiting_sams(
+    store::Store& store, const City& city, const Keys& keys, const protocol::DateTime& now) {
+    if (!store.unlisted_sam()) return std::nullopt;
+    auto effective = now;
+    if (const auto newest = store.newest_hot_list()) {
+        const auto view = protocol::HotListView::parse(newest->file);
+        if (view && effective < view->header().effective) effective = view->header().effective;
+    }
+    return decide(store, city, keys, effective, now);
+}
+
 std::expected<HotListRow, Refused> publish(store::Store& store, const City& city, const Keys& keys,
                                            const protocol::DateTime& effective,
                                            const protocol::DateTime& now) {

@@ -22,6 +22,14 @@ struct Refused {
 [[nodiscard]] std::expected<void, Refused> add(store::Store& store,
                                                std::span<const protocol::HotEntry> entries);
 
+/// The issuer's word about a chip, inside the caller's transaction: on the list, or off again.
+/// False: it was said before, or a later one was.
+[[nodiscard]] bool take_notice(store::Store& store, const store::NoticeRow& notice);
+/// Inside the caller's transaction: the next list, when a SAM waits for one. In force now, or with
+/// a later list that waits already. docs/issuing.md, 2.
+[[nodiscard]] std::expected<std::optional<store::HotListRow>, Refused> publish_waiting_sams(
+    store::Store& store, const City& city, const Keys& keys, const protocol::DateTime& now);
+
 /// A list of everything, in force from `effective`.
 [[nodiscard]] std::expected<store::HotListRow, Refused> publish(store::Store& store,
                                                                 const City& city, const Keys& keys,

@@ -12,19 +12,6 @@ std::string number(std::uint64_t value) {
     return std::to_string(value);
 }
 
-/// Follows the chain and remembers where it had the head that somebody wrote down.
-struct HeadSearch {
-    crypto::keys::LogHead wanted;
-    crypto::keys::LogHead head;
-    std::uint64_t place = 0;
-    std::uint64_t found = 0;
-    void next(const LogEntry& entry) {
-        head = crypto::keys::next_head(head, entry.line);
-        ++place;
-        if (head == wanted) found = place;
-    }
-};
-
 AuditVerdict verdict_of(const LogAudit& audit, const AuditKnowledge& known,
                         std::uint64_t known_at) {
     if (known.audit_key && *known.audit_key != audit.identity.audit_key) {
@@ -77,8 +64,20 @@ const char* name(AuditVerdict verdict) {
     return "unknown";
 }
 
+void HeadSearch::next(const LogEntry& entry) {
+    head_ = crypto::keys::next_head(head_, entry.line);
+    ++place_;
+    if (head_ == wanted_) found_ = place_;
+}
+
+void conclude(AuditReport& report, const AuditKnowledge& known, std::uint64_t known_at) {
+    report.known_at = known_at;
+    report.verdict = verdict_of(report.audit, known, known_at);
+    report.entry = report.audit.finding ? report.audit.finding->number : report.audit.count;
+    report.text = text_of(report);
+}
+
 Result<AuditReport> audit_store(const std::filesystem::path& file, const AuditKnowledge& known) {
-    std::optional<HeadSearch> search;
     std::vector<LogEntry>
         early;  // the store's id, where the chain begins, is known at the end only
     auto audit = crypto::keys::audit_sealed_file(file, [&](const LogEntry& entry) {
@@ -87,14 +86,9 @@ Result<AuditReport> audit_store(const std::filesystem::path& file, const AuditKn
     if (!audit) return store_refusal(file.string(), audit.error());
     AuditReport report;
     report.audit = *std::move(audit);
-    if (known.head) {
-        search = HeadSearch{*known.head, crypto::keys::first_head(report.audit.identity.id), 0, 0};
-        for (const LogEntry& entry : early) search->next(entry);
-        report.known_at = search->found;
-    }
-    report.verdict = verdict_of(report.audit, known, report.known_at);
-    report.entry = report.audit.finding ? report.audit.finding->number : report.audit.count;
-    report.text = text_of(report);
+    HeadSearch search{known, report.audit.identity.id};
+    for (const LogEntry& entry : early) search.next(entry);
+    conclude(report, known, search.found());
     return report;
 }
 

@@ -35,6 +35,25 @@ struct AuditReport {
     std::string text;            ///< one sentence: what was found, and what that means
 };
 
+/// Follows the chain and remembers where it had the head that somebody wrote down.
+class HeadSearch {
+public:
+    HeadSearch(const AuditKnowledge& known, const crypto::keys::LogOwner& owner)
+        : wanted_{known.head}, head_{crypto::keys::first_head(owner)} {}
+    void next(const crypto::keys::LogEntry& entry);
+    /// The entry's number; 0: nowhere.
+    [[nodiscard]] std::uint64_t found() const { return found_; }
+
+private:
+    std::optional<crypto::keys::LogHead> wanted_;
+    crypto::keys::LogHead head_;
+    std::uint64_t place_ = 0;
+    std::uint64_t found_ = 0;
+};
+
+/// Fills verdict, entry and text from `report.audit`.
+void conclude(AuditReport& report, const AuditKnowledge& known, std::uint64_t known_at);
+
 [[nodiscard]] Result<AuditReport> audit_store(const std::filesystem::path& file,
                                               const AuditKnowledge& known);
 

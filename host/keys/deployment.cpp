@@ -87,8 +87,10 @@ struct Certified {
 Result<Certified> certify(const Deployment& deployment, const City& city,
                           const crypto::keys::P256PrivateKey& key, unsigned years,
                           crypto::Random& random, const platform::Clock& clock) {
-    ONECARD_TRY(authority_key,
-                reveal_tls(*city.store, crypto::keys::city_authority(city.identity.city)));
+    ONECARD_TRY(authority,
+                authority_in(*city.store, crypto::keys::city_authority(city.identity.city)));
+    const auto own_key = crypto::keys::public_key_of(key, random);
+    if (!own_key) return refuse(RefusalKind::certificate_refused, "the unit's key: out of range");
     const Validity validity = validity_of(clock, years);
     const auto serial = crypto::keys::generate_serial(random);
     auto pem = crypto::keys::write_certificate(
@@ -98,7 +100,7 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
          serial,
          validity.not_before,
          validity.not_after},
-        key, authority_key, random);
+        *own_key, authority);
     if (!pem) {
         return refuse(RefusalKind::certificate_refused,
                       deployment.unit + ": " + crypto::keys::name(pem.error()));
@@ -179,9 +181,16 @@ Result<Deployment> deploy(const DeploymentOrder& order, City& city, crypto::Rand
     if (deployment.unit.empty()) {
         return refuse(RefusalKind::input_wrong, "a name for the unit is missing: --unit");
     }
+    if (order.token && order.role != PeerRole::issuer) {
+        return refuse(RefusalKind::input_wrong,
+                      "only an issuer's store may have a token: the other programs open sealed "
+                      "files");
+    }
     ONECARD_TRY(directory, NewDirectory::begin(order.directory));
-    ONECARD_TRY(store, create_store(directory / store_file, service(order.passphrase),
-                                    deployment.mark, command(clock, "create-store"), random));
+    Custodians custodians = service(order.passphrase);
+    custodians.token = order.token;
+    ONECARD_TRY(store, create_store(directory / store_file, custodians, deployment.mark,
+                                    command(clock, "create-store"), random));
     ONECARD_TRY(filling, StoreChange::begin(*store, command(clock, "deploy")));
     ONECARD_CHECK(fill_store(order, city, *store, deployment, random));
     ONECARD_TRY(key, generate_tls(*store, crypto::keys::tls_identity(), random));

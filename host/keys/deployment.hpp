@@ -17,6 +17,8 @@ struct DeploymentOrder {
     protocol::DeviceId device;         ///< terminals
     const Nation* nation = nullptr;    ///< an issuer that makes SAMs gets the national roots
     unsigned years = 1;                ///< of the certificate
+    /// Issuers: keeps the new store's secrets. Nobody else opens a store with a token.
+    std::optional<crypto::keys::TokenPlan> token{};
 };
 
 /// What `deployment.json` says.

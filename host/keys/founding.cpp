@@ -43,11 +43,11 @@ Result<std::string> read_small(const std::filesystem::path& path) {
     return *std::move(content);
 }
 
+/// `issuer` signs for the key of `subject`, which may be itself.
 Result<std::string> certify(const crypto::keys::X509Request& request,
-                            const crypto::keys::P256PrivateKey& key,
-                            const crypto::keys::P256PrivateKey& issuer_key,
-                            crypto::Random& random) {
-    auto pem = crypto::keys::write_certificate(request, key, issuer_key, random);
+                            const crypto::keys::X509Issuer& subject,
+                            const crypto::keys::X509Issuer& issuer) {
+    auto pem = crypto::keys::write_certificate(request, subject.key, issuer);
     if (!pem) return refuse(RefusalKind::certificate_refused, crypto::keys::name(pem.error()));
     return *std::move(pem);
 }
@@ -109,12 +109,12 @@ Result<void> generate_city_masters(const KeyStore& national, KeyStore& store, Ci
 
 Result<std::string> certify_authority(KeyStore& store, const KeyStore& national, CityCode city,
                                       crypto::Random& random, const platform::Clock& clock) {
-    ONECARD_TRY(root_key, reveal_tls(national, national_authority()));
-    ONECARD_TRY(key, reveal_tls(store, city_authority(city)));
+    ONECARD_TRY(root, authority_in(national, national_authority()));
+    ONECARD_TRY(authority, authority_in(store, city_authority(city)));
     const Validity validity = validity_of(clock, authority_years);
     return certify({X509Kind::authority, authority_subject(city), root_subject(),
                     crypto::keys::generate_serial(random), validity.not_before, validity.not_after},
-                   key, root_key, random);
+                   authority, root);
 }
 
 template <std::size_t size>
@@ -227,13 +227,14 @@ Result<void> found_nation(const Founding& founding, std::span<const NationalRoot
         const auto added = store->add(key, crypto::keys::KeyState::active, root.value.bytes());
         if (!added) return store_refusal(text(key), added.error());
     }
-    ONECARD_TRY(key, generate_tls(*store, national_authority(), random));
+    ONECARD_CHECK(generate_authority(*store, national_authority(), random));
     ONECARD_CHECK(change.commit());
+    ONECARD_TRY(authority, authority_in(*store, national_authority()));
     const Validity validity = validity_of(clock, root_years);
     ONECARD_TRY(root, certify({X509Kind::root, root_subject(), root_subject(),
                                crypto::keys::generate_serial(random), validity.not_before,
                                validity.not_after},
-                              key, key, random));
+                              authority, authority));
     ONECARD_CHECK(directory.write(certificate_file, root));
     return directory.publish();
 }
@@ -256,7 +257,7 @@ Result<CityIdentity> fill_city(KeyStore& store, Nation& nation, CityCode city,
     ONECARD_TRY(list_key,
                 generate_sm2(store, city_signature(city, KeyUse::list_signature), random));
     ONECARD_TRY(day_key, generate_sm2(store, city_signature(city, KeyUse::day_signature), random));
-    ONECARD_CHECK(generate_tls(store, city_authority(city), random));
+    ONECARD_CHECK(generate_authority(store, city_authority(city), random));
     std::ranges::copy(list_key.bytes(), identity.list_key.begin());
     std::ranges::copy(day_key.bytes(), identity.day_key.begin());
     return identity;

@@ -9,23 +9,33 @@
 namespace host::keys {
 namespace {
 
-constexpr std::array<std::string_view, 11> columns{
+constexpr std::array<std::string_view, 12> columns{
     "kind",          "number", "suite", "valid_from", "valid_to", "holder",
-    "interoperable", "state",  "pin",   "terminal",   "operator"};
+    "interoperable", "state",  "pin",   "terminal",   "operator", "replaces"};
 constexpr std::array holders{protocol::CardKind::ordinary, protocol::CardKind::student,
                              protocol::CardKind::elder, protocol::CardKind::test,
                              protocol::CardKind::military};
 constexpr std::size_t pin_digits_min = 4;
 constexpr std::size_t pin_digits_max = 12;
 
+/// At most one cell more than there are columns: a line of a gigabyte of commas is no header.
 std::vector<std::string_view> split(std::string_view line) {
     std::vector<std::string_view> cells;
-    for (;;) {
+    while (cells.size() <= columns.size()) {
         const std::size_t comma = line.find(',');
         cells.push_back(line.substr(0, comma));
-        if (comma == std::string_view::npos) return cells;
+        if (comma == std::string_view::npos) break;
         line.remove_prefix(comma + 1);
     }
+    return cells;
+}
+
+/// What a refusal may repeat: no control characters, no bytes of another alphabet, not much.
+std::string shown(std::string_view cell) {
+    constexpr std::size_t shown_size_max = 40;
+    std::string out{cell.substr(0, shown_size_max)};
+    std::ranges::replace_if(out, [](char c) { return c < 0x20 || c >= 0x7F; }, '?');
+    return out;
 }
 
 /// One line with its place, for refusals.
@@ -58,6 +68,14 @@ public:
             return wrong(column, std::to_string(size * 2) + " decimal digits expected");
         }
         return bytes;
+    }
+    /// Nothing when the cell is empty.
+    template <class Number>
+    [[nodiscard]] Result<std::optional<Number>> replaces(const Number& self) const {
+        if (cell("replaces").empty()) return std::nullopt;
+        ONECARD_TRY(bytes, digits<10>("replaces"));
+        if (Number{bytes} == self) return wrong("replaces", "another number expected");
+        return Number{bytes};
     }
     [[nodiscard]] Result<protocol::Date> date(std::string_view column) const {
         ONECARD_TRY(bcd, digits<4>(column));
@@ -119,6 +137,7 @@ Result<IssueOrder> parse_card(const Line& line) {
     ONECARD_TRY(interoperable, line.either("interoperable", "yes", "no"));
     ONECARD_TRY(enabled, line.either("state", "enabled", "not_started"));
     ONECARD_TRY(pin, parse_pin(line));
+    ONECARD_TRY(replaces, line.replaces(protocol::CardNumber{number}));
     return CardOrder{protocol::CardNumber{number},
                      suite,
                      from,
@@ -126,7 +145,8 @@ Result<IssueOrder> parse_card(const Line& line) {
                      *holder,
                      interoperable,
                      enabled,
-                     std::move(pin)};
+                     std::move(pin),
+                     replaces};
 }
 
 Result<IssueOrder> parse_sam(const Line& line) {
@@ -138,9 +158,10 @@ Result<IssueOrder> parse_sam(const Line& line) {
     if (to < from) return line.wrong("valid_to", "before valid_from");
     ONECARD_TRY(terminal, line.hex<6>("terminal"));
     ONECARD_TRY(operator_id, line.hex<8>("operator"));
+    ONECARD_TRY(replaces, line.replaces(protocol::SamNumber{number}));
     return SamOrder{
-        protocol::SamNumber{number},      suite, from, to, protocol::TerminalNumber{terminal},
-        protocol::OperatorId{operator_id}};
+        protocol::SamNumber{number},       suite,   from, to, protocol::TerminalNumber{terminal},
+        protocol::OperatorId{operator_id}, replaces};
 }
 
 Result<IssueOrder> parse_line(const Line& line) {
@@ -153,7 +174,7 @@ Result<std::map<std::string_view, std::size_t>> parse_header(std::string_view he
                                                              const std::string& file) {
     std::map<std::string_view, std::size_t> places;
     for (const std::string_view cell : split(header)) {
-        const std::string at = file + ":1: " + std::string{cell.substr(0, 40)} + ": ";
+        const std::string at = file + ":1: " + shown(cell) + ": ";
         if (std::ranges::find(columns, cell) == columns.end()) {
             return refuse(RefusalKind::input_wrong, at + "no such column");
         }
@@ -170,21 +191,24 @@ struct CsvWriter {
                word(card.suite) + "," + platform::to_hex(card.valid_from.bcd()) + "," +
                platform::to_hex(card.valid_to.bcd()) + "," + word(card.holder) + "," +
                (card.interoperable ? "yes" : "no") + "," +
-               (card.enabled ? "enabled" : "not_started") + "," + card.pin + ",,";
+               (card.enabled ? "enabled" : "not_started") + "," + card.pin + ",,," +
+               (card.replaces ? platform::to_hex(card.replaces->value()) : "");
     }
     std::string operator()(const SamOrder& sam) const {
         return std::string{"sam,"} + platform::to_hex(sam.number.value()) + "," + word(sam.suite) +
                "," + platform::to_hex(sam.valid_from.bcd()) + "," +
                platform::to_hex(sam.valid_to.bcd()) + ",,,,," +
                platform::to_hex(sam.terminal.value()) + "," +
-               platform::to_hex(sam.operator_id.value());
+               platform::to_hex(sam.operator_id.value()) + "," +
+               (sam.replaces ? platform::to_hex(sam.replaces->value()) : "");
     }
 };
 
 }  // namespace
 
 const std::string_view order_header =
-    "kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator";
+    "kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator,"
+    "replaces";
 
 ChipKind kind_of(const IssueOrder& order) {
     return std::holds_alternative<CardOrder>(order) ? ChipKind::card : ChipKind::sam;
@@ -192,6 +216,13 @@ ChipKind kind_of(const IssueOrder& order) {
 const std::array<std::uint8_t, 10>& number_of(const IssueOrder& order) {
     if (const auto* card = std::get_if<CardOrder>(&order)) return card->number.value();
     return std::get<SamOrder>(order).number.value();
+}
+std::optional<std::array<std::uint8_t, 10>> replaces_of(const IssueOrder& order) {
+    const auto number = [](const auto& chip) -> std::optional<std::array<std::uint8_t, 10>> {
+        if (!chip.replaces) return std::nullopt;
+        return chip.replaces->value();
+    };
+    return std::visit(number, order);
 }
 protocol::Suite suite_of(const IssueOrder& order) {
     return std::visit([](const auto& chip) { return chip.suite; }, order);
@@ -212,7 +243,10 @@ std::string to_csv(const IssueOrder& order) {
     return std::visit(CsvWriter{}, order);
 }
 
-Result<std::vector<IssueOrder>> parse_orders(std::string_view csv, const std::string& file) {
+Result<std::vector<IssueOrder>> parse_orders(std::string_view csv, const std::string& file,
+                                             std::size_t count_max) {
+    constexpr std::string_view byte_order_mark{"\xEF\xBB\xBF"};  // RFC 3629, 6
+    if (csv.starts_with(byte_order_mark)) csv.remove_prefix(byte_order_mark.size());
     std::vector<IssueOrder> orders;
     std::set<std::pair<ChipKind, std::array<std::uint8_t, 10>>> numbers;
     std::map<std::string_view, std::size_t> places;
@@ -229,15 +263,16 @@ Result<std::vector<IssueOrder>> parse_orders(std::string_view csv, const std::st
         const auto cells = split(line);
         const std::string at = file + ":" + std::to_string(number) + ": ";
         if (cells.size() != places.size()) {
-            return refuse(RefusalKind::input_wrong, at + std::to_string(places.size()) +
-                                                        " columns expected, " +
-                                                        std::to_string(cells.size()) + " found");
+            return refuse(RefusalKind::input_wrong,
+                          at + std::to_string(places.size()) + " columns expected, " +
+                              std::to_string(cells.size()) +
+                              (cells.size() > columns.size() ? " or more" : "") + " found");
         }
         ONECARD_TRY(order, parse_line(Line{file, number, places, cells}));
         if (!numbers.emplace(kind_of(order), number_of(order)).second) {
             return refuse(RefusalKind::input_wrong, at + "number: given twice in this file");
         }
-        if (orders.size() == order_count_max) {
+        if (orders.size() == count_max) {
             return refuse(RefusalKind::input_wrong, at + "too many lines");
         }
         orders.push_back(std::move(order));

@@ -1,9 +1,8 @@
 #include "host/keys/issue_store.hpp"
 
-#include <boost/json.hpp>
-
 #include "host/keys/founding.hpp"
-#include "platform/mask.hpp"
+#include "host/keys/issue_rows.hpp"
+#include "host/keys/issue_schema.hpp"
 
 namespace host::keys {
 namespace {
@@ -11,71 +10,9 @@ namespace {
 namespace json = boost::json;
 namespace sqlite = platform::sqlite;
 
-constexpr std::uint32_t application_id = 0x4F434B49;  // "OCKI"
-
-/// `content` is the order without its PIN, to tell a repetition from a change; the PIN stands apart
-/// and goes when the line is issued.
-constexpr std::array schema{sqlite::Migration{R"(
-    CREATE TABLE owner(mark INTEGER NOT NULL, city INTEGER NOT NULL);
-    CREATE TABLE line(
-        id INTEGER PRIMARY KEY,
-        kind INTEGER NOT NULL,
-        number BLOB NOT NULL,
-        content TEXT NOT NULL,
-        pin TEXT NOT NULL,
-        state INTEGER NOT NULL DEFAULT 1,
-        chip BLOB UNIQUE,
-        entry TEXT,
-        desk TEXT,
-        reference TEXT,
-        UNIQUE(kind, number),
-        UNIQUE(desk, reference));
-    CREATE INDEX line_waiting ON line(kind, id) WHERE state = 1 AND desk IS NULL;
-    CREATE TABLE registry(
-        sequence INTEGER PRIMARY KEY,
-        line INTEGER NOT NULL UNIQUE REFERENCES line(id),
-        entry TEXT NOT NULL);
-)"},
-                            sqlite::Migration{R"(
-    CREATE TABLE told(number INTEGER NOT NULL);
-    INSERT INTO told VALUES(0);
-)"}};
-
 constexpr const char* line_columns = "SELECT id, content, pin, state, chip FROM line ";
-
-Refusal broken(const sqlite::Failure& failure) {
-    return {RefusalKind::file_failed,
-            std::string{"issue state: "} + sqlite::name(failure.error) + ": " + failure.text};
-}
-IssuingFailure broken_issuing(const sqlite::Failure& failure) {
-    return {IssuingRefusal::store_failed,
-            std::string{sqlite::name(failure.error)} + ": " + failure.text};
-}
-
-/// ONECARD_TRY for SQLite inside a function with our own failures.
-template <class Failure, class T>
-std::expected<T, Failure> translate(sqlite::Result<T>&& result) {
-    if (result) {
-        if constexpr (std::is_void_v<T>) {
-            return {};
-        } else {
-            return *std::move(result);
-        }
-    }
-    if constexpr (std::is_same_v<Failure, Refusal>) {
-        return std::unexpected{broken(result.error())};
-    } else {
-        return std::unexpected{broken_issuing(result.error())};
-    }
-}
-template <class T>
-Result<T> plain(sqlite::Result<T>&& result) {
-    return translate<Refusal>(std::move(result));
-}
-template <class T>
-IssuingResult<T> issuing(sqlite::Result<T>&& result) {
-    return translate<IssuingFailure>(std::move(result));
-}
+constexpr int topic_issued = 1;
+constexpr std::size_t progress_step = 10'000;
 
 std::string pin_of(const IssueOrder& order) {
     const auto* card = std::get_if<CardOrder>(&order);
@@ -93,72 +30,73 @@ IssuingResult<IssueLine> read_line(const sqlite::Statement& statement) {
     csv += statement.text(1);
     const auto orders = parse_orders(csv, "issue state");
     const std::int64_t state = statement.integer(3);
-    if (!orders || orders->size() != 1 || state < 1 || state > 3) {
+    if (!orders || orders->size() != 1 || state < 1 || state > chip_state_last) {
         return std::unexpected{
             IssuingFailure{IssuingRefusal::store_failed,
                            "line " + std::to_string(statement.integer(0)) + " is damaged"}};
     }
-    IssueLine line{statement.integer(0), orders->front(), static_cast<LineState>(state), {}};
+    IssueLine line{statement.integer(0), orders->front(), static_cast<ChipState>(state), {}};
     if (auto* card = std::get_if<CardOrder>(&line.order)) card->pin = statement.text(2);
     if (const auto chip = statement.array<8>(4)) line.chip = ChipSerial{*chip};
     return line;
 }
 
-std::string number_text(const IssueOrder& order) {
-    if (const auto* card = std::get_if<CardOrder>(&order)) return platform::mask(card->number);
-    return platform::to_hex(number_of(order));
+IssueChange change_of(ChipStep step, const Actor& who, const IssueLine& line, ChipState to) {
+    return {step, who, line.id, kind_of(line.order), number_of(line.order), line.state, to, {}};
+}
+Actor desk(const std::string& name) {
+    return {Actor::Kind::desk, name};
+}
+std::unexpected<IssuingFailure> fail(IssuingRefusal refusal, std::string detail) {
+    return std::unexpected{IssuingFailure{refusal, std::move(detail)}};
 }
 
 }  // namespace
 
-const char* name(LineState state) {
-    switch (state) {
-        case LineState::open: return "open";
-        case LineState::bound: return "bound";
-        case LineState::issued: return "issued";
-    }
-    return "unknown";
-}
-
-Result<IssueStore> IssueStore::open(const std::filesystem::path& file, Mark mark, CityCode city) {
+Result<IssueStore> IssueStore::open(const std::filesystem::path& file, Mark mark, CityCode city,
+                                    const platform::Clock& clock, ChangeHook hook) {
     sqlite::Options options;
-    options.application_id = application_id;
+    options.application_id = issue_application_id;
     ONECARD_TRY(database, plain(sqlite::Database::open(file, options)));
-    ONECARD_CHECK(plain(database.migrate(schema)));
-    IssueStore store{std::move(database)};
-    ONECARD_CHECK(store.check_owner(mark, city));
+    ONECARD_CHECK(plain(database.migrate(issue_schema)));
+    IssueStore store{std::move(database), mark, city, clock, std::move(hook)};
+    ONECARD_CHECK(store.check_owner());
     return store;
 }
 
-Result<void> IssueStore::check_owner(Mark mark, CityCode city) {
+Result<void> IssueStore::check_owner() {
     ONECARD_TRY(transaction, plain(database_.begin()));
     ONECARD_TRY(select, plain(database_.prepare("SELECT mark, city FROM owner")));
     ONECARD_TRY(row, plain(select.step()));
     if (!row) {
         ONECARD_TRY(insert, plain(database_.prepare("INSERT INTO owner VALUES(?1, ?2)")));
-        ONECARD_CHECK(plain(insert.run(static_cast<std::uint8_t>(mark), city.value())));
+        ONECARD_CHECK(plain(insert.run(static_cast<std::uint8_t>(mark_), city_.value())));
         return plain(transaction.commit());
     }
-    if (select.integer(0) != static_cast<std::uint8_t>(mark)) {
+    if (select.integer(0) != static_cast<std::uint8_t>(mark_)) {
         return refuse(RefusalKind::mark_mismatch,
-                      std::string{"the issue state is not "} + word(mark));
+                      std::string{"the issue state is not "} + word(mark_));
     }
-    if (select.integer(1) != city.value()) {
+    if (select.integer(1) != city_.value()) {
         return refuse(RefusalKind::city_mismatch,
-                      "the issue state is not of city " + city_digits(city));
+                      "the issue state is not of city " + city_digits(city_));
     }
     return {};
 }
 
-Result<std::int64_t> IssueStore::import(const std::vector<IssueOrder>& orders) {
+Result<std::int64_t> IssueStore::import(const std::vector<IssueOrder>& orders, const Actor& who,
+                                        const Progress& progress) {
     ONECARD_TRY(transaction, plain(database_.begin()));
+    IssueChange change{ChipStep::import, who, {}, {}, {}, {}, {}, {}};
+    ONECARD_TRY(event, write_event(change));
     ONECARD_TRY(
         find, plain(database_.prepare("SELECT content FROM line WHERE kind = ?1 AND number = ?2")));
-    ONECARD_TRY(insert,
-                plain(database_.prepare(
-                    "INSERT INTO line(kind, number, content, pin) VALUES(?1, ?2, ?3, ?4)")));
+    ONECARD_TRY(insert, plain(database_.prepare("INSERT INTO line(kind, number, content, pin, "
+                                                "ordered) VALUES(?1, ?2, ?3, ?4, ?5)")));
     std::int64_t added = 0;
-    for (const IssueOrder& order : orders) {
+    for (std::size_t i = 0; i < orders.size(); ++i) {
+        if (progress && i % progress_step == 0) progress(i, orders.size());
+        const IssueOrder& order = orders[i];
         const auto kind = static_cast<std::uint8_t>(kind_of(order));
         const std::string content = content_of(order);
         ONECARD_TRY(known, plain(find.first(kind, number_of(order))));
@@ -168,10 +106,19 @@ Result<std::int64_t> IssueStore::import(const std::vector<IssueOrder>& orders) {
                                                         "nothing was imported");
         }
         if (known) continue;
-        ONECARD_CHECK(plain(insert.run(kind, number_of(order), content, pin_of(order))));
+        ONECARD_CHECK(plain(insert.run(kind, number_of(order), content, pin_of(order), event)));
         ++added;
+        if (const auto old = replaces_of(order)) {
+            ONECARD_CHECK(replace(kind_of(order), *old, database_.last_row_id(), who));
+        }
     }
     find.reset();
+    if (added == 0) return 0;  // and no event
+    change.more = {{"lines", orders.size()}, {"new", added}};
+    ONECARD_TRY(update, plain(database_.prepare("UPDATE event SET detail = ?2 WHERE id = ?1")));
+    ONECARD_CHECK(plain(update.run(event, json::serialize(change.more))));
+    ONECARD_CHECK(tell_hook(change));
+    if (progress) progress(orders.size(), orders.size());
     ONECARD_CHECK(plain(transaction.commit()));
     return added;
 }
@@ -201,6 +148,8 @@ IssuingResult<IssueLine> IssueStore::claim_next(const DeskReference& who, ChipKi
         update,
         issuing(database_.prepare("UPDATE line SET desk = ?2, reference = ?3 WHERE id = ?1")));
     ONECARD_CHECK(issuing(update.run(line.id, who.desk, who.reference)));
+    ONECARD_CHECK(
+        issuing(record(change_of(ChipStep::claim, desk(who.desk), line, ChipState::ordered))));
     return line;
 }
 
@@ -219,63 +168,107 @@ IssuingResult<IssueLine> IssueStore::claim(const DeskReference& who, ChipKind ki
 }
 
 IssuingResult<void> IssueStore::bind(const IssueLine& line, const ChipSerial& chip,
-                                     const std::string& entry) {
+                                     const std::string& entry, std::span<const KeyStamp> keys,
+                                     const std::string& desk_name) {
     if (line.chip && *line.chip != chip) {
-        return std::unexpected{IssuingFailure{
-            IssuingRefusal::line_bound_to_other_chip,
-            number_text(line.order) + " belongs to chip " + platform::to_hex(line.chip->value()) +
-                ": bring that one, or release the line (issuing release)"}};
+        return fail(IssuingRefusal::line_bound_to_other_chip,
+                    number_text(line.order) + " belongs to chip " +
+                        platform::to_hex(line.chip->value()) +
+                        ": bring that one, or release the line (issuing release)");
     }
+    ONECARD_TRY(transaction, issuing(database_.begin()));
+    ONECARD_TRY(find_scrap, issuing(database_.prepare("SELECT 1 FROM scrap WHERE chip = ?1")));
+    ONECARD_TRY(is_scrap, issuing(find_scrap.first(chip.value())));
+    if (is_scrap) {
+        return fail(IssuingRefusal::chip_bound_to_other_line,
+                    "chip " + platform::to_hex(chip.value()) + " was released: it is scrap");
+    }
+    ONECARD_TRY(find, issuing(database_.prepare("SELECT state, key_set FROM line WHERE id = ?1")));
+    ONECARD_TRY(known, issuing(find.first(line.id)));
+    const auto state = known ? static_cast<ChipState>(find.integer(0)) : ChipState::retired;
+    const std::int64_t set_before = known ? find.integer(1) : 0;
+    find.reset();
+    if (state != ChipState::ordered && state != ChipState::bound) {
+        return fail(IssuingRefusal::line_closed,
+                    number_text(line.order) + " is " + name(state) + " by now");
+    }
+    ONECARD_TRY(set, issuing(key_set(keys)));
     ONECARD_TRY(update, issuing(database_.prepare(
-                            "UPDATE line SET chip = ?2, entry = ?3, state = 2 "
-                            "WHERE id = ?1 AND state < 3 AND (chip IS NULL OR chip = ?2)")));
-    const auto bound = update.run(line.id, chip.value(), entry);
+                            "UPDATE line SET chip = ?2, entry = ?3, key_set = ?4, state = 2 "
+                            "WHERE id = ?1 AND (chip IS NULL OR chip = ?2)")));
+    const auto bound = update.run(line.id, chip.value(), entry, set);
     if (!bound && bound.error().error == sqlite::Error::constraint) {
-        return std::unexpected{IssuingFailure{
-            IssuingRefusal::chip_bound_to_other_line,
-            "chip " + platform::to_hex(chip.value()) + " stands on another line already"}};
+        return fail(IssuingRefusal::chip_bound_to_other_line,
+                    "chip " + platform::to_hex(chip.value()) + " stands on another line already");
     }
     if (!bound) return std::unexpected{broken_issuing(bound.error())};
-    if (database_.changes() == 1) return {};
-    return std::unexpected{IssuingFailure{IssuingRefusal::line_bound_to_other_chip,
-                                          "another session took the line: begin again"}};
-}
-
-IssuingResult<void> IssueStore::finish(const IssueLine& line) {
-    ONECARD_TRY(transaction, issuing(database_.begin()));
-    ONECARD_TRY(insert, issuing(database_.prepare(
-                            "INSERT INTO registry(line, entry) "
-                            "SELECT id, entry FROM line WHERE id = ?1 AND state = 2")));
-    ONECARD_TRY(update, issuing(database_.prepare(
-                            "UPDATE line SET state = 3, pin = '' WHERE id = ?1 AND state = 2")));
-    ONECARD_CHECK(issuing(insert.run(line.id)));
-    ONECARD_CHECK(issuing(update.run(line.id)));
+    if (database_.changes() != 1) {
+        return fail(IssuingRefusal::line_bound_to_other_chip,
+                    "another session took the line: begin again");
+    }
+    if (state == ChipState::bound && set == set_before) return {};  // the same again: no change
+    const Actor who = desk(desk_name);
+    IssueChange change = change_of(ChipStep::bind, who, line, ChipState::bound);
+    change.from = state;
+    change.more = {{"chip", platform::to_hex(chip.value())}};
+    ONECARD_CHECK(issuing(record(change)));
     return issuing(transaction.commit());
 }
 
-Result<void> IssueStore::release(ChipKind kind, const std::array<std::uint8_t, 10>& number) {
-    ONECARD_TRY(
-        update,
-        plain(database_.prepare(
-            "UPDATE line SET chip = NULL, entry = NULL, state = 1, desk = NULL, reference = NULL "
-            "WHERE kind = ?1 AND number = ?2 AND state = 2")));
-    ONECARD_CHECK(plain(update.run(static_cast<std::uint8_t>(kind), number)));
-    if (database_.changes() == 1) return {};
-    return refuse(RefusalKind::input_wrong,
-                  "no line with this number is bound to a chip: nothing to release");
+IssuingResult<void> IssueStore::finish(const IssueLine& line, const std::string& desk_name) {
+    ONECARD_TRY(transaction, issuing(database_.begin()));
+    ONECARD_TRY(find, issuing(database_.prepare("SELECT state FROM line WHERE id = ?1")));
+    ONECARD_TRY(known, issuing(find.first(line.id)));
+    const auto state = known ? static_cast<ChipState>(find.integer(0)) : ChipState::retired;
+    find.reset();
+    if (state == ChipState::issued || state == ChipState::activated) return {};
+    if (state != ChipState::bound) {
+        return fail(IssuingRefusal::line_closed, number_text(line.order) + " is " + name(state) +
+                                                     " by now: keep this chip back");
+    }
+    ONECARD_TRY(insert, issuing(database_.prepare("INSERT INTO registry(line, topic, entry) "
+                                                  "SELECT id, ?2, entry FROM line WHERE id = ?1")));
+    ONECARD_TRY(update,
+                issuing(database_.prepare("UPDATE line SET state = 3, pin = '' WHERE id = ?1")));
+    ONECARD_CHECK(issuing(insert.run(line.id, topic_issued)));
+    ONECARD_CHECK(issuing(update.run(line.id)));
+    const Actor who = desk(desk_name);
+    IssueChange change = change_of(ChipStep::finish, who, line, ChipState::issued);
+    change.from = state;
+    ONECARD_CHECK(issuing(record(change)));
+    return issuing(transaction.commit());
+}
+
+IssuingResult<void> IssueStore::chip_blocked(const IssueLine& line, const std::string& desk_name) {
+    ONECARD_TRY(transaction, issuing(database_.begin()));
+    ONECARD_TRY(update, issuing(database_.prepare("UPDATE line SET chip_blocked = 1 "
+                                                  "WHERE id = ?1 AND chip_blocked = 0")));
+    ONECARD_CHECK(issuing(update.run(line.id)));
+    if (database_.changes() == 0) return {};
+    const Actor who = desk(desk_name);
+    ONECARD_CHECK(issuing(record(change_of(ChipStep::chip_blocked, who, line, line.state))));
+    return issuing(transaction.commit());
+}
+
+IssuingResult<std::optional<IssueLine>> IssueStore::find_chip(const ChipSerial& chip) {
+    ONECARD_TRY(select, issuing(database_.prepare(std::string{line_columns} + "WHERE chip = ?1")));
+    ONECARD_TRY(row, issuing(select.first(chip.value())));
+    if (!row) return std::nullopt;
+    ONECARD_TRY(line, read_line(select));
+    return line;
 }
 
 Result<IssueCounts> IssueStore::counts() {
-    ONECARD_TRY(select,
-                plain(database_.prepare("SELECT state, count(*) FROM line GROUP BY state")));
+    ONECARD_TRY(
+        select,
+        plain(database_.prepare("SELECT kind, state, count(*) FROM line GROUP BY kind, state")));
     IssueCounts counts;
     for (;;) {
         ONECARD_TRY(row, plain(select.step()));
         if (!row) return counts;
-        const std::int64_t count = select.integer(1);
-        if (select.integer(0) == 1) counts.open = count;
-        if (select.integer(0) == 2) counts.bound = count;
-        if (select.integer(0) == 3) counts.issued = count;
+        const std::size_t kind = select.integer(0) == 1 ? 0 : 1;
+        const auto state = static_cast<std::size_t>(select.integer(1));
+        if (state <= chip_state_last) counts.by_kind.at(kind).at(state) = select.integer(2);
     }
 }
 
@@ -306,6 +299,9 @@ Result<void> IssueStore::set_told(std::int64_t number) {
 
 std::string registry_line(Mark mark, const IssuerPlace& place, const IssueOrder& order,
                           const ChipSerial& chip, std::span<const KeyStamp> keys) {
+    std::vector<KeyStamp> purchase;
+    std::ranges::copy_if(keys, std::back_inserter(purchase),
+                         [](const KeyStamp& key) { return key.use == KeyUse::purchase; });
     json::object entry{{"kind", name(kind_of(order))},
                        {"mark", word(mark)},
                        {"number", platform::to_hex(number_of(order))},
@@ -314,7 +310,7 @@ std::string registry_line(Mark mark, const IssuerPlace& place, const IssueOrder&
     if (const auto* card = std::get_if<CardOrder>(&order)) {
         entry["issuer"] = platform::to_hex(place.issuer.value());
         entry["suite"] = word(card->suite);
-        entry["key_version"] = keys.empty() ? 0 : keys.front().version.value();
+        entry["key_version"] = purchase.empty() ? 0 : purchase.front().version.value();
         entry["valid_from"] = platform::to_hex(card->valid_from.bcd());
         entry["valid_to"] = platform::to_hex(card->valid_to.bcd());
         entry["holder"] = word(card->holder);
@@ -326,7 +322,7 @@ std::string registry_line(Mark mark, const IssuerPlace& place, const IssueOrder&
         entry["valid_from"] = platform::to_hex(sam.valid_from.bcd());
         entry["valid_to"] = platform::to_hex(sam.valid_to.bcd());
         json::array versions;
-        for (const KeyStamp& key : keys) {
+        for (const KeyStamp& key : purchase) {
             versions.push_back(
                 json::object{{"suite", word(key.suite)}, {"version", key.version.value()}});
         }

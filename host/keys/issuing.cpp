@@ -83,8 +83,8 @@ public:
     }
 
     /// The city's master, one level down: the card's own key.
-    IssuingResult<KeyVersion> card_key(KeyUsage usage, KeyIndex index, KeyUse use,
-                                       const CardOrder& card) {
+    IssuingResult<void> card_key(KeyUsage usage, KeyIndex index, KeyUse use,
+                                 const CardOrder& card) {
         const std::string label = crypto::keys::city_label(place_.city);
         const auto master = newest_active(store_, label, use, card.suite);
         if (!master) return key_missing(label, card.suite);
@@ -92,17 +92,32 @@ public:
         const auto key = store_.derive(master->id, factors);
         if (!key) return key_missing(label, card.suite);
         out_.commands.push_back(session_.write_key(usage, index, master->version, *key));
-        return master->version;
+        out_.keys.push_back({use, card.suite, master->version});
+        return {};
+    }
+    /// A SAM's own: for the commands that are sent to it, not for those it signs.
+    IssuingResult<void> sam_own_key(KeyUsage usage, KeyUse use, Suite suite,
+                                    const ChipSerial& serial) {
+        const std::string label = crypto::keys::city_label(place_.city);
+        const auto master = newest_active(store_, label, use, suite);
+        if (!master) return key_missing(label, suite);
+        const auto key = store_.derive(master->id, sam_own_factors(serial));
+        if (!key) return key_missing(label, suite);
+        out_.commands.push_back(
+            session_.write_key(usage, protocol::administrative_key_index, master->version, *key));
+        out_.keys.push_back({use, suite, master->version});
+        return {};
     }
     /// The nation's root itself: a SAM derives both levels.
-    IssuingResult<void> sam_key(KeyUsage usage, KeyIndex index, const ActiveKey& root, Suite suite,
-                                std::uint8_t limit) {
+    IssuingResult<void> sam_key(KeyUsage usage, KeyIndex index, KeyUse use, const ActiveKey& root,
+                                Suite suite, std::uint8_t limit) {
         PurseKey key;
         key.suite = suite;
         if (!store_.reveal(root.id, key.value.bytes())) return key_missing("national", suite);
         constexpr std::uint8_t not_counted = 0;  // nobody's MAC is compared with these keys
         out_.commands.push_back(
             session_.write_key(usage, index, root.version, key, not_counted, limit));
+        out_.keys.push_back({use, suite, root.version, true});
         return {};
     }
     [[nodiscard]] std::vector<ActiveKey> roots(KeyUse use, Suite suite) const {
@@ -115,7 +130,6 @@ public:
         out_.receipt = activation.receipt;
         return std::move(out_);
     }
-    void stamp(Suite suite, KeyVersion version) { out_.keys.push_back({suite, version}); }
 
 private:
     const KeyStore& store_;
@@ -167,8 +181,7 @@ constexpr std::array card_application_keys{
 IssuingResult<void> write_card_keys(Builder& builder, std::span<const PlannedKey> keys,
                                     const CardOrder& card) {
     for (const PlannedKey& planned : keys) {
-        ONECARD_TRY(version, builder.card_key(planned.usage, planned.index, planned.use, card));
-        if (planned.use == KeyUse::purchase) builder.stamp(card.suite, version);
+        ONECARD_CHECK(builder.card_key(planned.usage, planned.index, planned.use, card));
     }
     return {};
 }
@@ -190,7 +203,8 @@ void write_card_files(Builder& builder, const IssuerPlace& place, const CardOrde
     builder.append(protocol::sfi_journey, protocol::blank_rail_record());
 }
 
-IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const CardOrder& card) {
+IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const ChipSerial&,
+                          const CardOrder& card) {
     ONECARD_CHECK(write_card_keys(builder, card_master_file_keys, card));
     builder.create_application(protocol::transit_application,
                                protocol::ApplicationKind::transit_purse, protocol::transit_aid);
@@ -228,8 +242,8 @@ IssuingResult<void> write_sam_roots(Builder& builder) {
             if (versions.empty()) return key_missing("national", suite);
             std::uint8_t index = row++;
             for (const ActiveKey& key : versions) {
-                ONECARD_CHECK(builder.sam_key(root.usage, KeyIndex{index}, key, suite, root.limit));
-                if (root.use == KeyUse::purchase) builder.stamp(suite, key.version);
+                ONECARD_CHECK(
+                    builder.sam_key(root.usage, KeyIndex{index}, root.use, key, suite, root.limit));
                 index = static_cast<std::uint8_t>(index + suites.size());
             }
         }
@@ -237,7 +251,20 @@ IssuingResult<void> write_sam_roots(Builder& builder) {
     return {};
 }
 
-IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const SamOrder& sam) {
+/// Keys of the SAM's application. The nation's first: a store that lacks them issues no SAMs.
+IssuingResult<void> write_sam_keys(Builder& builder, const SamOrder& sam,
+                                   const ChipSerial& serial) {
+    ONECARD_CHECK(write_sam_roots(builder));
+    ONECARD_CHECK(builder.sam_own_key(KeyUsage::application_lock, KeyUse::application_lock,
+                                      sam.suite, serial));
+    ONECARD_CHECK(builder.sam_own_key(KeyUsage::maintenance, KeyUse::application_maintenance,
+                                      sam.suite, serial));
+    return builder.sam_own_key(KeyUsage::control, KeyUse::external_authentication, sam.suite,
+                               serial);
+}
+
+IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const ChipSerial& serial,
+                          const SamOrder& sam) {
     builder.create_files(protocol::sam_master_files);
     builder.write_file(protocol::sam_sfi_serial, sam_serial_file(sam));
     builder.write_file(protocol::sam_sfi_terminal, sam.terminal.value());
@@ -247,7 +274,7 @@ IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const SamO
     const protocol::SamApplicationInfo info{KeyIndex{0}, place.issuer, sam.operator_id,
                                             sam.valid_from, sam.valid_to};
     builder.write_file(protocol::sam_sfi_application, info.bytes());
-    return write_sam_roots(builder);
+    return write_sam_keys(builder, sam, serial);
 }
 
 }  // namespace
@@ -263,11 +290,18 @@ const char* name(IssuingRefusal refusal) {
         case IssuingRefusal::transport_unknown: return "transport_unknown";
         case IssuingRefusal::line_bound_to_other_chip: return "line_bound_to_other_chip";
         case IssuingRefusal::chip_bound_to_other_line: return "chip_bound_to_other_line";
+        case IssuingRefusal::line_closed: return "line_closed";
+        case IssuingRefusal::not_to_be_blocked: return "not_to_be_blocked";
         case IssuingRefusal::keys_missing: return "keys_missing";
         case IssuingRefusal::receipt_wrong: return "receipt_wrong";
         case IssuingRefusal::store_failed: return "store_failed";
     }
     return "unknown";
+}
+
+std::array<crypto::purse::Factor, 2> sam_own_factors(const ChipSerial& serial) {
+    constexpr std::array<std::uint8_t, 8> sam_chip{'S', 'A', 'M', ' ', 'C', 'H', 'I', 'P'};
+    return {crypto::purse::Factor{sam_chip}, crypto::purse::Factor{serial.value()}};
 }
 
 IssuingResult<protocol::Bytes> answer_data(std::span<const ResponseBytes> responses,
@@ -322,7 +356,8 @@ IssuingResult<Personalisation> personalise(const KeyStore& store, const IssuerPl
     }
     ONECARD_TRY(transport, chip_transport_key(store, place, kind_of(order), chip.chip));
     Builder builder{store, place, transport, chip.challenge};
-    ONECARD_CHECK(std::visit([&](const auto& what) { return build(builder, place, what); }, order));
+    ONECARD_CHECK(std::visit(
+        [&](const auto& what) { return build(builder, place, chip.chip.serial, what); }, order));
     return builder.finish(chip.chip.serial);
 }
 

@@ -22,10 +22,12 @@ enum class IssuingRefusal : std::uint8_t {  // In the order they are checked.
     chip_not_blank,      ///< personalised already, and not by this line
     transport_unknown,   ///< no transport key of the chip's suite and version
     line_bound_to_other_chip,
-    chip_bound_to_other_line,
-    keys_missing,   ///< our store lacks a key that the order needs
-    receipt_wrong,  ///< ACTIVATE's answer does not prove the chip
-    store_failed,   ///< nothing was recorded
+    chip_bound_to_other_line,  ///< or it is scrap
+    line_closed,               ///< the chip was lost, blocked or retired
+    not_to_be_blocked,  ///< a desk may block chips only that the issuer has blocked or retired
+    keys_missing,       ///< our store lacks a key that the order needs
+    receipt_wrong,      ///< ACTIVATE's answer does not prove the chip
+    store_failed,       ///< nothing was recorded
 };
 [[nodiscard]] const char* name(IssuingRefusal refusal);
 
@@ -57,15 +59,22 @@ struct IssuerPlace {
     protocol::CityCode city;
     protocol::IssuerId issuer;
 };
+/// A key in a chip. `national`: the nation's root itself; else derived from the city's master.
 struct KeyStamp {
+    crypto::keys::KeyUse use;
     protocol::Suite suite;
     protocol::KeyVersion version;
+    bool national = false;
+    friend auto operator<=>(const KeyStamp&, const KeyStamp&) = default;
 };
+/// From a city's master to a SAM's own key 33, 36 or 39. docs/issuing.md, 2.
+[[nodiscard]] std::array<crypto::purse::Factor, 2> sam_own_factors(const ChipSerial& serial);
+
 /// Step 2: everything that the chip will be told.
 struct Personalisation {
     std::vector<ShortCommand> commands;  ///< EXTERNAL AUTHENTICATE first, ACTIVATE last
     protocol::Mac receipt{};             ///< what ACTIVATE must answer
-    std::vector<KeyStamp> keys;          ///< purchase keys put in: for the registry
+    std::vector<KeyStamp> keys;          ///< every key that is put in, PINs apart
 };
 /// Keys are the newest active versions in `store`. A blank chip, or one whose personalisation was
 /// torn.

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "host/keys/chip_block.hpp"
 #include "host/keys/founding.hpp"
 #include "platform/mask.hpp"
 
@@ -70,7 +71,9 @@ unsigned status_of(IssuingRefusal refusal) {
         case IssuingRefusal::response_malformed: return 400;
         case IssuingRefusal::wrong_kind:
         case IssuingRefusal::line_bound_to_other_chip:
-        case IssuingRefusal::chip_bound_to_other_line: return 409;
+        case IssuingRefusal::chip_bound_to_other_line:
+        case IssuingRefusal::line_closed:
+        case IssuingRefusal::not_to_be_blocked: return 409;
         case IssuingRefusal::chip_refused:
         case IssuingRefusal::chip_not_blank:
         case IssuingRefusal::transport_unknown:
@@ -130,22 +133,45 @@ HttpResponse IssuingService::begin(const HttpRequest& request) {
     if (!is_reference(reference)) {
         return malformed("\"desk_reference\" is 1..64 printable characters without spaces");
     }
+    const auto purpose = text_member(*object, "purpose");
+    if (object->contains("purpose") && purpose != "issue" && purpose != "block") {
+        return malformed("\"purpose\" is issue or block");
+    }
     const DeskReference who{request.identity.unit, std::string{reference}};
-    return answer(who.desk, open_session(who, kind == "card" ? ChipKind::card : ChipKind::sam));
+    const ChipKind chip_kind = kind == "card" ? ChipKind::card : ChipKind::sam;
+    return answer(who.desk, purpose == "block" ? open_blocking(who, chip_kind)
+                                               : open_session(who, chip_kind));
+}
+
+std::string IssuingService::keep(Session session) {
+    if (sessions_.size() >= session_count_max) sessions_.erase(sessions_.begin());
+    std::array<std::uint8_t, 16> id{};
+    random_.fill(id);
+    std::string text = platform::to_hex(id);
+    sessions_.emplace(text, std::move(session));
+    return text;
 }
 
 IssuingService::Outcome IssuingService::open_session(const DeskReference& who, ChipKind kind) {
     ONECARD_TRY(line, state_.claim(who, kind));
-    if (line.state == LineState::issued) return Reply{done_body(line)};
+    if (line.state == ChipState::issued || line.state == ChipState::activated) {
+        return Reply{done_body(line)};
+    }
+    if (line.state != ChipState::ordered && line.state != ChipState::bound) {
+        return fail(IssuingRefusal::line_closed,
+                    shown_number(line.order) + " is " + name(line.state));
+    }
     // One session per line: an older one of the same desk has lost its chip.
     std::erase_if(sessions_, [&](const auto& entry) { return entry.second.line.id == line.id; });
-    if (sessions_.size() >= session_count_max) sessions_.erase(sessions_.begin());
-    std::array<std::uint8_t, 16> id{};
-    random_.fill(id);
-    const std::string text = platform::to_hex(id);
-    sessions_.emplace(text, Session{who, std::move(line), {}, 0, {}, {}});
+    const std::string id = keep({who, kind, std::move(line), Session::Stage::opening, 0, {}, {}});
+    return Reply{
+        json::serialize(json::object{{"session", id}, {"commands", hex_list(opening_commands())}})};
+}
+
+IssuingService::Outcome IssuingService::open_blocking(const DeskReference& who, ChipKind kind) {
+    const std::string id = keep({who, kind, {}, Session::Stage::locating, 0, {}, {}});
     return Reply{json::serialize(
-        json::object{{"session", text}, {"commands", hex_list(opening_commands())}})};
+        json::object{{"session", id}, {"commands", hex_list(block_opening_commands(kind))}})};
 }
 
 HttpResponse IssuingService::go_on(const HttpRequest& request, const std::string& id) {
@@ -158,26 +184,39 @@ HttpResponse IssuingService::go_on(const HttpRequest& request, const std::string
     const auto object = parse_object(request.body);
     const auto responses = object ? parse_responses(*object) : std::nullopt;
     if (!responses) return malformed("\"responses\" is a list of at most 256 hex strings");
-    if (found->second.stage == Session::Stage::opening) {
-        Outcome outcome = identified(found->second, *responses);
-        if (!outcome) sessions_.erase(id);
-        return answer(request.identity.unit, outcome);
-    }
-    const Session session = std::move(found->second);
+    Session session = std::move(found->second);
     sessions_.erase(found);
-    return answer(request.identity.unit, concluded(session, *responses));
+    const auto stage = session.stage;
+    const Outcome outcome = advance(session, *responses);
+    if (outcome && session.stage != stage) sessions_.emplace(id, std::move(session));
+    return answer(request.identity.unit, outcome);
+}
+
+/// The next commands, and another stage; or the end.
+IssuingService::Outcome IssuingService::advance(Session& session,
+                                                std::span<const ResponseBytes> responses) {
+    switch (session.stage) {
+        case Session::Stage::opening: return identified(session, responses);
+        case Session::Stage::personalising:
+        case Session::Stage::proving: return concluded(session, responses);
+        case Session::Stage::locating: return located(session, responses);
+        case Session::Stage::challenging: return challenged(session, responses);
+        case Session::Stage::blocking: return blocked(session, responses);
+    }
+    return fail(IssuingRefusal::unknown_session, "");
 }
 
 IssuingService::Outcome IssuingService::identified(Session& session,
                                                    std::span<const ResponseBytes> responses) {
     ONECARD_TRY(chip, read_opening(responses));
     const ChipSerial& serial = chip.chip.serial;
-    const bool bound = session.line.state == LineState::bound && session.line.chip == serial;
+    const bool bound = session.line.state == ChipState::bound && session.line.chip == serial;
     if (bound && chip.chip.life_cycle == protocol::LifeCycle::active) return ask_for_proof(session);
     ONECARD_TRY(plan, personalise(keys_, place_, session.line.order, chip));
     ONECARD_CHECK(
         state_.bind(session.line, serial,
-                    registry_line(mark_of(keys_), place_, session.line.order, serial, plan.keys)));
+                    registry_line(mark_of(keys_), place_, session.line.order, serial, plan.keys),
+                    plan.keys, session.who.desk));
     session.command_count = plan.commands.size();
     session.receipt = plan.receipt;
     session.stage = Session::Stage::personalising;
@@ -203,10 +242,52 @@ IssuingService::Outcome IssuingService::concluded(const Session& session,
 }
 
 IssuingService::Outcome IssuingService::finish(const Session& session) {
-    ONECARD_CHECK(state_.finish(session.line));
+    ONECARD_CHECK(state_.finish(session.line, session.who.desk));
     if (observer_) {
         observer_({IssuingEvent::Kind::issued, session.who.desk, shown_number(session.line.order),
                    name(kind_of(session.line.order))});
+    }
+    return Reply{done_body(session.line)};
+}
+
+IssuingService::Outcome IssuingService::located(Session& session,
+                                                std::span<const ResponseBytes> responses) {
+    ONECARD_TRY(serial, read_block_opening(responses));
+    ONECARD_TRY(line, state_.find_chip(serial));
+    if (!line) return fail(IssuingRefusal::line_unknown, "no line has this chip");
+    if (kind_of(line->order) != session.kind) {
+        return fail(IssuingRefusal::wrong_kind,
+                    std::string{"the chip is a "} + name(kind_of(line->order)));
+    }
+    if (line->state != ChipState::blocked && line->state != ChipState::retired) {
+        return fail(IssuingRefusal::not_to_be_blocked,
+                    shown_number(line->order) + " is " + name(line->state) +
+                        ": issuing block or issuing retire first");
+    }
+    session.line = *std::move(line);
+    session.stage = Session::Stage::challenging;
+    return Reply{json::serialize(
+        json::object{{"commands", hex_list(std::vector{protocol::get_challenge_8()})}})};
+}
+
+IssuingService::Outcome IssuingService::challenged(Session& session,
+                                                   std::span<const ResponseBytes> responses) {
+    const auto keys = state_.keys_of(session.line);
+    if (!keys) return fail(IssuingRefusal::store_failed, keys.error().detail);
+    ONECARD_TRY(commands, block_commands(keys_, place_, session.line.order, *session.line.chip,
+                                         *keys, responses));
+    session.stage = Session::Stage::blocking;
+    return Reply{json::serialize(json::object{{"commands", hex_list(commands)}})};
+}
+
+IssuingService::Outcome IssuingService::blocked(const Session& session,
+                                                std::span<const ResponseBytes> responses) {
+    ONECARD_CHECK(expect_answers(responses, 1));
+    ONECARD_CHECK(answer_data(responses, 0));
+    ONECARD_CHECK(state_.chip_blocked(session.line, session.who.desk));
+    if (observer_) {
+        observer_({IssuingEvent::Kind::blocked, session.who.desk, shown_number(session.line.order),
+                   name(session.kind)});
     }
     return Reply{done_body(session.line)};
 }

@@ -33,6 +33,18 @@ enum class RefusalKind : std::uint8_t {
     step_out_of_order,   ///< the version's state is not the one before this step
     not_deployed_here,   ///< the city's log does not know this store, or it is out of service
     key_mismatch,        ///< the same name, another secret: somebody mixed up stores
+    // docs/ceremony.md, 5
+    ceremony_unknown,       ///< no ceremony.json here, or not one of ours; or no ceremony's nation
+    ceremony_finished,      ///< its nation is founded: nothing can be added
+    custodian_not_invited,  ///< not on the list of `begin`
+    custodian_missing,      ///< combining needs everyone
+    passphrase_repeated,    ///< two custodians with one passphrase
+    component_exists,       ///< this custodian has given theirs
+    component_malformed,    ///< not 32 hex digits and a check value that fits
+    component_weak,         ///< both halves equal: a component, or the sum
+    component_repeated,     ///< the same as another: they would cancel each other
+    component_missing,      ///< someone has not come yet
+    component_foreign,      ///< the file is not the one that was given in this ceremony
 };
 [[nodiscard]] const char* name(RefusalKind kind);
 

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "crypto/keys/pkcs11/token_vault.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
 
@@ -61,6 +62,17 @@ const char* name(RefusalKind kind) {
         case RefusalKind::step_out_of_order: return "step_out_of_order";
         case RefusalKind::not_deployed_here: return "not_deployed_here";
         case RefusalKind::key_mismatch: return "key_mismatch";
+        case RefusalKind::ceremony_unknown: return "ceremony_unknown";
+        case RefusalKind::ceremony_finished: return "ceremony_finished";
+        case RefusalKind::custodian_not_invited: return "custodian_not_invited";
+        case RefusalKind::custodian_missing: return "custodian_missing";
+        case RefusalKind::passphrase_repeated: return "passphrase_repeated";
+        case RefusalKind::component_exists: return "component_exists";
+        case RefusalKind::component_malformed: return "component_malformed";
+        case RefusalKind::component_weak: return "component_weak";
+        case RefusalKind::component_repeated: return "component_repeated";
+        case RefusalKind::component_missing: return "component_missing";
+        case RefusalKind::component_foreign: return "component_foreign";
     }
     return "unknown";
 }
@@ -99,6 +111,9 @@ Result<void> NewDirectory::publish() const {
     if (error) {
         return refuse(RefusalKind::file_failed, target_.string() + ": " + error.message());
     }
+    // What comes next may remove what the directory was made from: it must survive a power cut.
+    const auto synced = platform::sync_parent(target_);
+    if (!synced) return refuse(RefusalKind::file_failed, synced.error().detail);
     return {};
 }
 
@@ -127,6 +142,40 @@ crypto::keys::Command command(const platform::Clock& clock, std::string name, st
     return {utc_text(clock.unix_ms()), std::move(name), std::move(detail)};
 }
 
+namespace {
+
+std::filesystem::path& token_module() {
+    static std::filesystem::path module;
+    return module;
+}
+crypto::keys::VaultOpener token_opener() {
+    if (token_module().empty()) return {};
+    return crypto::keys::pkcs11::vault_opener(token_module());
+}
+
+}  // namespace
+
+void set_token_module(std::filesystem::path module) {
+    token_module() = std::move(module);
+}
+
+Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, crypto::Bytes pin) {
+    namespace pkcs11 = crypto::keys::pkcs11;
+    if (token_module().empty()) {
+        return refuse(RefusalKind::input_wrong, "a token needs its module: --hsm-module FILE");
+    }
+    const auto refused = [&](const pkcs11::Error& error) {
+        return refuse(RefusalKind::store_failed,
+                      label_or_serial + ": " + pkcs11::name(error.refusal) + ": " + error.detail);
+    };
+    const auto module = pkcs11::Module::load(token_module());
+    if (!module) return refused(module.error());
+    auto info = (*module)->choose({{}, label_or_serial});
+    if (!info) info = (*module)->choose({label_or_serial, {}});
+    if (!info) return refused(info.error());
+    return crypto::keys::TokenPlan{info->serial, pin, token_opener()};
+}
+
 Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
                                                const Custodians& custodians, Mark mark,
                                                crypto::keys::Command command,
@@ -153,7 +202,7 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
         if (!done) return store_refusal(path.string() + ": " + custodian.name, done.error());
     }
     const auto identity = opening->identity();
-    auto store = std::move(*opening).open(random);
+    auto store = std::move(*opening).open(random, token_opener());
     if (store) return *std::move(store);
     if (store.error() != KeyError::quorum_missing) {
         return store_refusal(path.string(), store.error());
@@ -165,9 +214,8 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
 
 Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                              crypto::Bytes passphrase, crypto::Random& random) {
-    auto store = crypto::keys::open_sealed_file(path, passphrase, random);
-    if (!store) return store_refusal(path.string(), store.error());
-    return *std::move(store);
+    const std::array alone{Custodian{service_custodian, passphrase}};
+    return open_store(path, alone, random);
 }
 
 Result<StoreChange> StoreChange::begin(KeyStore& store, crypto::keys::Command command) {
@@ -251,6 +299,24 @@ Result<crypto::sm2::PublicKey> sm2_public(const KeyStore& store, const KeyName& 
                       text(key) + ": " + crypto::sm2::name(pair.error()));
     }
     return pair->public_key();
+}
+
+Result<void> generate_authority(KeyStore& store, const KeyName& key, crypto::Random& random) {
+    return generate_key(store, key, crypto::keys::P256PrivateKey::size, random);
+}
+
+Result<crypto::keys::X509Issuer> authority_in(const KeyStore& store, const KeyName& key) {
+    const auto id = store.find(key);
+    if (!id) return store_refusal(text(key), id.error());
+    const auto point = store.p256_public(*id);
+    if (!point) return store_refusal(text(key), point.error());
+    return crypto::keys::X509Issuer{*point,
+                                    [&store, key = *id](const crypto::keys::Sha256Digest& digest)
+                                        -> std::optional<crypto::keys::P256Signature> {
+                                        const auto signature = store.sign_p256(key, digest);
+                                        if (!signature) return std::nullopt;
+                                        return *signature;
+                                    }};
 }
 
 Result<crypto::keys::P256PrivateKey> generate_tls(KeyStore& store, const KeyName& key,

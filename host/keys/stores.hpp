@@ -56,15 +56,17 @@ private:
 };
 
 using Custodian = crypto::keys::NewCustodian;
-/// The people of a store, and how many of them open it together.
+/// The people of a store, and how many of them open it together; of a new one, the token that is to
+/// keep its secrets.
 struct Custodians {
     std::vector<Custodian> people;
     unsigned quorum = 1;
+    std::optional<crypto::keys::TokenPlan> token{};
 };
 /// The only custodian of a deployed store: a program that opens it alone.
 inline constexpr const char* service_custodian = "service";
 [[nodiscard]] inline Custodians service(crypto::Bytes passphrase) {
-    return {{{service_custodian, passphrase}}, 1};
+    return {{{service_custodian, passphrase}}, 1, std::nullopt};
 }
 /// Nation and cities: no one person opens them. `dual_control_missing`.
 [[nodiscard]] Result<void> check_dual_control(const Custodians& custodians);
@@ -81,6 +83,14 @@ inline constexpr const char* service_custodian = "service";
                                                              Mark mark,
                                                              crypto::keys::Command command,
                                                              crypto::Random& random);
+/// The PKCS#11 module through which this process opens stores with a token; set before any is
+/// opened. docs/key_store.md, "With a token".
+void set_token_module(std::filesystem::path module);
+/// The token of that label or serial number, for a new store. `pin` is secret. `input_wrong`
+/// without a module.
+[[nodiscard]] Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial,
+                                                         crypto::Bytes pin);
+
 /// `present` are the custodians who have come. A refusal says which of them was wrong.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                                            std::span<const Custodian> present,
@@ -127,6 +137,12 @@ struct ActiveKey {
                                                           crypto::Random& random);
 [[nodiscard]] Result<crypto::sm2::PublicKey> sm2_public(const KeyStore& store, const KeyName& key,
                                                         crypto::Random& random);
+/// A fresh P-256 key that only the store signs with.
+[[nodiscard]] Result<void> generate_authority(KeyStore& store, const KeyName& key,
+                                              crypto::Random& random);
+/// A certificate authority whose key stays in its store. The store outlives it.
+[[nodiscard]] Result<crypto::keys::X509Issuer> authority_in(const KeyStore& store,
+                                                            const KeyName& key);
 [[nodiscard]] Result<crypto::keys::P256PrivateKey> generate_tls(KeyStore& store, const KeyName& key,
                                                                 crypto::Random& random);
 [[nodiscard]] Result<crypto::keys::P256PrivateKey> reveal_tls(const KeyStore& store,

@@ -15,6 +15,7 @@ const char* const config_example = R"(Example host.toml:
 
   deployment = "host-3100"          # written by onecard-keys deploy host
   store = "clearing-3100.db"
+  stale_lists = "refuse"            # or accept: revocation lists past their nextUpdate
   [listen]
   address = "127.0.0.1"
   port = 8443
@@ -135,6 +136,18 @@ Text<void> read_cut_off(const Config& config, HostConfig& out) {
     return {};
 }
 
+Text<void> read_stale_lists(const Config& config, HostConfig& out) {
+    HOST_CONFIG(word, config.text_or("stale_lists", "refuse"));
+    const auto parsed = platform::parse_stale_lists(word);
+    if (!parsed) {
+        return std::unexpected{
+            config.failure("stale_lists", ConfigError::wrong_value, "refuse or accept expected")
+                .text()};
+    }
+    out.stale_lists = *parsed;
+    return {};
+}
+
 }  // namespace
 
 Text<HostConfig> load_config(const std::filesystem::path& file, bool rehearsal) {
@@ -155,6 +168,7 @@ Text<HostConfig> load_config(const std::filesystem::path& file, bool rehearsal) 
     ONECARD_CHECK(read_limits(config, out.city));
     ONECARD_CHECK(read_peers(config, rehearsal, out));
     ONECARD_CHECK(read_cut_off(config, out));
+    ONECARD_CHECK(read_stale_lists(config, out));
     HOST_CONFIG(retry_min, config.integer_or("exchange.retry_ms_min", 250, 10, 60'000));
     HOST_CONFIG(retry_max,
                 config.integer_or("exchange.retry_ms_max", 30'000, retry_min, 3'600'000));

@@ -5,6 +5,7 @@
 
 #include "host/service/city.hpp"
 #include "platform/config.hpp"
+#include "platform/tls.hpp"
 
 namespace host::program {
 
@@ -22,6 +23,7 @@ struct HostConfig {
     City city;  ///< limits from the file; code, issuer and peers' keys from the deployments
     std::vector<PeerAddress> peers;
     std::optional<protocol::Time> cut_off;  ///< the open day is closed at this time by itself
+    platform::StaleLists stale_lists = platform::StaleLists::refuse;  ///< docs/certificates.md, 5
     std::chrono::milliseconds retry_min{250};
     std::chrono::milliseconds retry_max{30'000};
 };

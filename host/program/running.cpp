@@ -8,6 +8,7 @@
 #include "host/store/sqlite_store.hpp"
 #include "platform/files.hpp"
 #include "platform/http_client.hpp"
+#include "platform/revocation_log.hpp"
 
 namespace host::program {
 namespace {
@@ -54,6 +55,9 @@ Text<std::unique_ptr<platform::TlsContext>> open_tls(const Identity& identity,
     if (!root) return std::unexpected{root.error().detail};
     material.certificate_pem = *certificate;
     material.trusted_pem = *root;
+    material.revoked_file = identity.config.deployment / platform::revoked_file_name;
+    material.stale_lists = identity.config.stale_lists;
+    material.on_reload = platform::log_revocation;
     auto key = keys::reveal_tls(*identity.key_store, crypto::keys::tls_identity());
     if (!key) return std::unexpected{key.error().detail};
     material.private_key = std::move(*key);

@@ -37,16 +37,6 @@ std::optional<json::object> body_of(const platform::HttpRequest& request) {
     return std::move(value.get_object());
 }
 
-std::optional<protocol::HotReason> reason_of(std::string_view word) {
-    using enum protocol::HotReason;
-    if (word == "lost") return lost;
-    if (word == "stolen") return stolen;
-    if (word == "returned") return returned;
-    if (word == "fraud") return fraud;
-    if (word == "expired") return expired;
-    return std::nullopt;
-}
-
 // {"kind": "card"|"sam", "number": hex20, "reason": word, "since": YYYYMMDDhhmmss}
 std::expected<protocol::HotEntry, std::string> hot_entry(const json::value& value,
                                                          const protocol::DateTime& now) {
@@ -54,7 +44,7 @@ std::expected<protocol::HotEntry, std::string> hot_entry(const json::value& valu
     const auto& object = value.get_object();
     const auto kind = text_of(object, "kind");
     const auto number = platform::from_hex<10>(text_of(object, "number"));
-    const auto reason = reason_of(text_of(object, "reason"));
+    const auto reason = parse_hot_reason(text_of(object, "reason"));
     const auto since_text = text_of(object, "since");
     const auto since = since_text.empty() ? std::optional{now} : parse_date_time(since_text);
     if (kind != "card" && kind != "sam") return std::unexpected{"kind: card or sam expected"};
@@ -106,19 +96,34 @@ std::optional<protocol::DateTime> parse_date_time(std::string_view text) {
     return when ? std::optional{*when} : std::nullopt;
 }
 
-HttpResponse register_answer(store::Store& store, const City& city, std::string_view lines,
+std::optional<protocol::HotReason> parse_hot_reason(std::string_view word) {
+    using enum protocol::HotReason;
+    if (word == "lost") return lost;
+    if (word == "stolen") return stolen;
+    if (word == "returned") return returned;
+    if (word == "fraud") return fraud;
+    if (word == "expired") return expired;
+    return std::nullopt;
+}
+
+HttpResponse register_answer(store::Store& store, const City& city, const Keys& keys,
+                             const protocol::DateTime& now, std::string_view lines,
                              RegisterSource source) {
-    const auto counts = import_register(store, city, lines, source);
+    const auto counts = import_register(store, city, keys, now, lines, source);
     if (!counts) {
-        const bool failed = counts.error().why == RegisterRefusal::store_failed;
+        const bool failed = counts.error().why == RegisterRefusal::store_failed ||
+                            counts.error().why == RegisterRefusal::hot_list_failed;
         return HttpResponse::refusal(failed ? 503 : 422, name(counts.error().why),
                                      counts.error().detail);
     }
-    return HttpResponse::json(200, json::serialize(json::object{{"operators", counts->operators},
-                                                                {"devices", counts->devices},
-                                                                {"sams", counts->sams},
-                                                                {"cards", counts->cards},
-                                                                {"unchanged", counts->unchanged}}));
+    json::object out{{"operators", counts->operators},
+                     {"devices", counts->devices},
+                     {"sams", counts->sams},
+                     {"cards", counts->cards},
+                     {"hot", counts->hot},
+                     {"unchanged", counts->unchanged}};
+    if (counts->hot_list) out["hot_list"] = counts->hot_list->value();
+    return HttpResponse::json(200, json::serialize(out));
 }
 
 struct Admin::Route {
@@ -151,7 +156,8 @@ platform::HttpResponse Admin::handle(const Request& request) {
 }
 
 platform::HttpResponse Admin::register_lines(const Request& request) {
-    return register_answer(store_, city_, request.body, RegisterSource::office);
+    return register_answer(store_, city_, keys_, clock_.now(), request.body,
+                           RegisterSource::office);
 }
 
 platform::HttpResponse Admin::add_hot(const Request& request) {

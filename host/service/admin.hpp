@@ -15,8 +15,13 @@ namespace host {
 [[nodiscard]] std::optional<protocol::Date> parse_date(std::string_view text);
 [[nodiscard]] std::optional<protocol::DateTime> parse_date_time(std::string_view text);
 
+/// "lost", "stolen", "returned", "fraud", "expired".
+[[nodiscard]] std::optional<protocol::HotReason> parse_hot_reason(std::string_view text);
+
 /// Imports the body's lines and says how many of which.
 [[nodiscard]] platform::HttpResponse register_answer(store::Store& store, const City& city,
+                                                     const Keys& keys,
+                                                     const protocol::DateTime& now,
                                                      std::string_view lines, RegisterSource source);
 
 class Admin {

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "host/hot_list/publish.hpp"
 #include "host/service/admin.hpp"
 #include "host/store/decide.hpp"
 #include "platform/mask.hpp"
@@ -14,7 +15,8 @@ namespace {
 
 namespace json = boost::json;
 using Refused = RegisterFailure;
-using Line = std::variant<store::OperatorRow, store::DeviceRow, store::SamRow, store::CardRow>;
+using Line = std::variant<store::OperatorRow, store::DeviceRow, store::SamRow, store::CardRow,
+                          store::NoticeRow>;
 
 std::unexpected<Refused> refuse(RegisterRefusal why, std::string detail) {
     return std::unexpected{Refused{why, std::move(detail)}};
@@ -28,6 +30,17 @@ public:
         const auto* const value = object_.if_contains(key);
         if (value == nullptr || !value->is_string()) return {};
         return value->get_string();
+    }
+    [[nodiscard]] std::optional<bool> yes_or_no(std::string_view key) const {
+        const auto* const value = object_.if_contains(key);
+        if (value == nullptr || !value->is_bool()) return std::nullopt;
+        return value->get_bool();
+    }
+    /// 1 or more; 0 when it is anything else.
+    [[nodiscard]] std::int64_t count(std::string_view key) const {
+        const auto* const value = object_.if_contains(key);
+        if (value == nullptr || !value->is_int64() || value->get_int64() < 1) return 0;
+        return value->get_int64();
     }
     template <std::size_t size>
     [[nodiscard]] std::expected<std::array<std::uint8_t, size>, Refused> hex(
@@ -98,6 +111,24 @@ std::expected<Line, Refused> card_line(const Fields& fields, const City& city) {
     return store::CardRow{protocol::CardNumber{number}, protocol::IssuerId{issuer}, {}};
 }
 
+// docs/issuing.md, 2. Reason and time only when it is listed.
+std::expected<Line, Refused> hot_line(const Fields& fields) {
+    const auto what = fields.text("what");
+    if (what != "card" && what != "sam") return fields.wrong("what", "card or sam");
+    ONECARD_TRY(number, fields.hex<10>("number"));
+    const auto listed = fields.yes_or_no("listed");
+    if (!listed) return fields.wrong("listed", "true or false");
+    const std::int64_t line = fields.count("line");
+    if (line == 0) return fields.wrong("line", "the registry's line number");
+    const auto kind = what == "card" ? protocol::HotKind::card : protocol::HotKind::sam;
+    if (!*listed) return store::NoticeRow{kind, number, {}, line};
+    const auto reason = parse_hot_reason(fields.text("reason"));
+    if (!reason) return fields.wrong("reason", "lost, stolen, returned, fraud or expired");
+    const auto since = parse_date_time(fields.text("since"));
+    if (!since) return fields.wrong("since", "YYYYMMDDhhmmss");
+    return store::NoticeRow{kind, number, protocol::HotEntry{kind, number, *reason, *since}, line};
+}
+
 std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line, const City& city,
                                         RegisterSource source) {
     boost::system::error_code error;
@@ -110,10 +141,11 @@ std::expected<Line, Refused> parse_line(std::string_view text, std::size_t line,
     ONECARD_CHECK(fields.check(city));
     if (fields.text("kind") == "sam") return sam_line(fields);
     if (fields.text("kind") == "card") return card_line(fields, city);
-    if (source == RegisterSource::issuer) return fields.wrong("kind", "sam or card");
+    if (fields.text("kind") == "hot") return hot_line(fields);
+    if (source == RegisterSource::issuer) return fields.wrong("kind", "sam, card or hot");
     if (fields.text("kind") == "operator") return operator_line(fields);
     if (fields.text("role") == "terminal") return device_line(fields);
-    return fields.wrong("kind", "operator, sam or card (or role: terminal)");
+    return fields.wrong("kind", "operator, sam, card or hot (or role: terminal)");
 }
 
 std::expected<std::vector<Line>, Refused> parse_all(std::string_view text, const City& city,
@@ -166,6 +198,9 @@ struct Keep {
     void operator()(const store::CardRow& row) const {
         ++(store.insert_card(row) ? counts.cards : counts.unchanged);
     }
+    void operator()(const store::NoticeRow& row) const {
+        ++(hot_list::take_notice(store, row) ? counts.hot : counts.unchanged);
+    }
 };
 
 }  // namespace
@@ -175,13 +210,15 @@ const char* name(RegisterRefusal refusal) {
         case RegisterRefusal::line_malformed: return "line_malformed";
         case RegisterRefusal::mark_mismatch: return "mark_mismatch";
         case RegisterRefusal::city_mismatch: return "city_mismatch";
+        case RegisterRefusal::hot_list_failed: return "hot_list_failed";
         case RegisterRefusal::store_failed: return "store_failed";
     }
     return "unknown";
 }
 
 std::expected<RegisterCounts, RegisterFailure> import_register(store::Store& store,
-                                                               const City& city,
+                                                               const City& city, const Keys& keys,
+                                                               const protocol::DateTime& now,
                                                                std::string_view text,
                                                                RegisterSource source) {
     ONECARD_TRY(lines, parse_all(text, city, source));
@@ -190,6 +227,14 @@ std::expected<RegisterCounts, RegisterFailure> import_register(store::Store& sto
         [&]() -> std::expected<RegisterCounts, RegisterFailure> {
             RegisterCounts counts;
             for (const Line& line : lines) std::visit(Keep{store, counts}, line);
+            if (counts.hot == 0) return counts;
+            const auto list = hot_list::publish_waiting_sams(store, city, keys, now);
+            if (!list) {
+                return refuse(
+                    RegisterRefusal::hot_list_failed,
+                    fmt::format("{}: {}", hot_list::name(list.error().why), list.error().detail));
+            }
+            if (*list) counts.hot_list = (*list)->sequence;
             return counts;
         });
 }

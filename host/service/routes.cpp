@@ -290,9 +290,9 @@ platform::HttpResponse Host::peer_statement(const Request& request) {
     return Response::bytes(200, out);
 }
 
-// The issuing service tells us of cards and SAMs as soon as they exist.
+// The issuing service tells us of cards and SAMs as soon as they exist, or are lost.
 platform::HttpResponse Host::register_issued(const Request& request) {
-    return register_answer(store_, city_, request.body, RegisterSource::issuer);
+    return register_answer(store_, city_, keys_, now(), request.body, RegisterSource::issuer);
 }
 
 platform::HttpResponse Host::admin(const Request& request) {

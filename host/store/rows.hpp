@@ -141,6 +141,13 @@ struct HotRow {
         return entry.since < *listed_from ? *listed_from : entry.since;
     }
 };
+/// What an issuer said about a chip with its registry's line `line`. docs/issuing.md, 2.
+struct NoticeRow {
+    protocol::HotKind kind = protocol::HotKind::card;
+    std::array<std::uint8_t, 10> number{};
+    std::optional<protocol::HotEntry> entry;  ///< as the issuer listed it; nothing: taken back
+    std::int64_t line = 0;
+};
 struct HotListRow {
     protocol::ListSequence sequence;
     FileBytes file;

@@ -22,6 +22,33 @@ std::optional<HotRow> SqliteStore::hot(protocol::HotKind kind,
                        static_cast<std::uint8_t>(kind), number);
     return row != nullptr ? std::optional{hot_row(*row)} : std::nullopt;
 }
+void SqliteStore::remove_hot(protocol::HotKind kind, const std::array<std::uint8_t, 10>& number) {
+    session_.run("DELETE FROM hot WHERE kind = ?1 AND number = ?2", static_cast<std::uint8_t>(kind),
+                 number);
+}
+std::optional<NoticeRow> SqliteStore::notice(protocol::HotKind kind,
+                                             const std::array<std::uint8_t, 10>& number) {
+    const auto* row =
+        session_.first("SELECT entry, line FROM issuer_notices WHERE kind = ?1 AND number = ?2",
+                       static_cast<std::uint8_t>(kind), number);
+    if (row == nullptr) return std::nullopt;
+    const auto at = columns(*row, "issuer_notices");
+    NoticeRow out{kind, number, {}, at.integer(1)};
+    if (!row->is_null(0)) out.entry = at.object<protocol::HotEntry>(0);
+    return out;
+}
+void SqliteStore::put_notice(const NoticeRow& row) {
+    using Entry = std::array<std::uint8_t, protocol::HotEntry::size>;
+    session_.run(
+        "INSERT INTO issuer_notices VALUES (?1, ?2, ?3, ?4) "
+        "ON CONFLICT DO UPDATE SET entry = ?3, line = ?4",
+        static_cast<std::uint8_t>(row.kind), row.number,
+        row.entry ? std::optional<Entry>{row.entry->bytes()} : std::nullopt, row.line);
+}
+bool SqliteStore::unlisted_sam() {
+    return session_.first("SELECT 1 FROM hot WHERE kind = ?1 AND listed_from IS NULL LIMIT 1",
+                          static_cast<std::uint8_t>(protocol::HotKind::sam)) != nullptr;
+}
 std::vector<HotRow> SqliteStore::all_hot() {
     std::vector<HotRow> out;
     session_.each("SELECT entry, listed_from FROM hot ORDER BY kind, number",

@@ -146,7 +146,16 @@ constexpr platform::sqlite::Migration sqlite_unresolved_by_card{R"sql(
 CREATE INDEX unresolved_by_card ON unresolved (substr(record, 13, 10));
 )sql"};
 
+// What issuers said about chips: docs/issuing.md, 2.
+constexpr platform::sqlite::Migration sqlite_issuer_notices{R"sql(
+CREATE TABLE issuer_notices (
+    kind INTEGER NOT NULL, number BLOB NOT NULL, entry BLOB, line INTEGER NOT NULL,
+    PRIMARY KEY (kind, number)
+) STRICT, WITHOUT ROWID;
+)sql"};
+
 constexpr std::array sqlite_migrations{sqlite_first_schema, sqlite_loads_by_card,
-                                       sqlite_sam_history, sqlite_unresolved_by_card};
+                                       sqlite_sam_history, sqlite_unresolved_by_card,
+                                       sqlite_issuer_notices};
 
 }  // namespace host::store

@@ -87,6 +87,11 @@ public:
     void put_hot(const HotRow& row) override;
     [[nodiscard]] std::optional<HotRow> hot(protocol::HotKind kind,
                                             const std::array<std::uint8_t, 10>& number) override;
+    void remove_hot(protocol::HotKind kind, const std::array<std::uint8_t, 10>& number) override;
+    [[nodiscard]] std::optional<NoticeRow> notice(
+        protocol::HotKind kind, const std::array<std::uint8_t, 10>& number) override;
+    void put_notice(const NoticeRow& row) override;
+    [[nodiscard]] bool unlisted_sam() override;
     [[nodiscard]] std::vector<HotRow> all_hot() override;
     void mark_listed(const DateTime& effective) override;
     void insert_hot_list(const HotListRow& row) override;

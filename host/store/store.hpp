@@ -103,6 +103,12 @@ public:
     virtual void put_hot(const HotRow& row) = 0;
     [[nodiscard]] virtual std::optional<HotRow> hot(protocol::HotKind kind,
                                                     const std::array<std::uint8_t, 10>& number) = 0;
+    virtual void remove_hot(protocol::HotKind kind, const std::array<std::uint8_t, 10>& number) = 0;
+    /// The issuer's last word about a chip: applied once, however often it comes.
+    [[nodiscard]] virtual std::optional<NoticeRow> notice(
+        protocol::HotKind kind, const std::array<std::uint8_t, 10>& number) = 0;
+    virtual void put_notice(const NoticeRow& row) = 0;
+    [[nodiscard]] virtual bool unlisted_sam() = 0;  ///< a SAM's entry that no list has had
     [[nodiscard]] virtual std::vector<HotRow> all_hot() = 0;  ///< sorted by kind and number
     virtual void mark_listed(const DateTime& effective) = 0;
     virtual void insert_hot_list(const HotListRow& row) = 0;

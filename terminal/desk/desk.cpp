@@ -163,11 +163,25 @@ std::optional<std::string> chip_reference(Bytes atr) {
     return std::nullopt;
 }
 
+namespace {
+
+json::object opening_of(Bytes atr, ChipKind kind, const std::string& reference) {
+    return {{"kind", kind == ChipKind::card ? "card" : "sam"},
+            {"atr", platform::to_hex(atr)},
+            {"desk_reference", reference}};
+}
+
+}  // namespace
+
 DeskReport issue(CardLink& chip, Bytes atr, ChipKind kind, const std::string& reference,
                  platform::HttpChannel& issuer) {
-    json::object opening{{"kind", kind == ChipKind::card ? "card" : "sam"},
-                         {"atr", platform::to_hex(atr)},
-                         {"desk_reference", reference}};
+    return Session{chip, issuer}.run(opening_of(atr, kind, reference));
+}
+
+DeskReport block(CardLink& chip, Bytes atr, ChipKind kind, const std::string& reference,
+                 platform::HttpChannel& issuer) {
+    json::object opening = opening_of(atr, kind, reference);
+    opening["purpose"] = "block";
     return Session{chip, issuer}.run(opening);
 }
 

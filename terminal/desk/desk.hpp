@@ -1,5 +1,5 @@
 #pragma once
-// The issuing desk: carries APDUs between the issuer's service and a chip, and knows no key.
+// The desk: carries APDUs between the issuer's service and a chip, and knows no key.
 // docs/online_messages.md, "Desk to issuer"; docs/kiosk.md, "Desk".
 #include <optional>
 #include <string>
@@ -23,7 +23,7 @@ enum class DeskRefusal : std::uint8_t {
 
 struct DeskReport {
     DeskRefusal refusal = DeskRefusal::none;
-    std::string number;  ///< of the issued card or SAM, hex
+    std::string number;  ///< of the issued or blocked card or SAM, hex
     std::string detail;
     unsigned commands = 0;
 };
@@ -34,6 +34,9 @@ struct DeskReport {
 
 /// One chip, one session. `reference` is the natural key of the line to issue.
 [[nodiscard]] DeskReport issue(CardLink& chip, Bytes atr, ChipKind kind,
+                               const std::string& reference, platform::HttpChannel& issuer);
+/// Blocks a chip that the issuer has given up. docs/issuing.md, 2.
+[[nodiscard]] DeskReport block(CardLink& chip, Bytes atr, ChipKind kind,
                                const std::string& reference, platform::HttpChannel& issuer);
 
 // ---- The issuer's JSON ----

@@ -27,7 +27,8 @@ struct KioskOptions : CommonOptions {
 [[nodiscard]] int run_kiosk(const KioskOptions& options);
 
 struct DeskOptions : CommonOptions {
-    bool sam = false;        ///< issue SAMs, not cards
+    bool sam = false;        ///< SAMs, not cards
+    bool block = false;      ///< block chips that the issuer has given up, instead of issuing
     std::string reference;   ///< of the one chip to issue; empty: the chip's serial
     bool then_load = false;  ///< the [kiosk] of the configuration loads the card at once
     std::int64_t amount_fen = 0;

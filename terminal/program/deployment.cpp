@@ -6,6 +6,7 @@
 #include "crypto/keys/sealed_file.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
+#include "platform/revocation_log.hpp"
 
 namespace terminal {
 
@@ -43,7 +44,7 @@ std::expected<platform::TlsPrivateKey, std::string> tls_key(const crypto::keys::
 
 std::expected<std::unique_ptr<platform::TlsContext>, std::string> make_tls(
     const std::filesystem::path& directory, const crypto::keys::KeyStore& keys,
-    crypto::Random& random) {
+    platform::StaleLists stale_lists, crypto::Random& random) {
     platform::TlsMaterial material;
     ONECARD_TRY(certificate, read_text(directory / "certificate.pem"));
     ONECARD_TRY(roots, read_text(directory / "national-root.pem"));
@@ -51,6 +52,9 @@ std::expected<std::unique_ptr<platform::TlsContext>, std::string> make_tls(
     material.certificate_pem = certificate;
     material.trusted_pem = roots;
     material.private_key = std::move(key);
+    material.revoked_file = directory / platform::revoked_file_name;
+    material.stale_lists = stale_lists;
+    material.on_reload = platform::log_revocation;
     auto tls = platform::TlsContext::make(platform::TlsContext::Side::client, material, random);
     if (!tls) {
         return std::unexpected{directory.string() + ": " + name(tls.error()) + ": " +
@@ -95,7 +99,8 @@ std::expected<Deployment, std::string> parse_deployment(std::string_view text) {
 
 std::expected<OpenDeployment, std::string> open_deployment(const std::filesystem::path& directory,
                                                            const platform::PassphraseSource& source,
-                                                           bool rehearsal, crypto::Random& random) {
+                                                           bool rehearsal, crypto::Random& random,
+                                                           platform::StaleLists stale_lists) {
     const auto file = directory / "deployment.json";
     ONECARD_TRY(text, read_text(file));
     auto who = parse_deployment(text);
@@ -118,7 +123,7 @@ std::expected<OpenDeployment, std::string> open_deployment(const std::filesystem
                                           : ": mark_mismatch: throw-away keys of a rehearsal; "
                                             "add --rehearsal to use them")};
     }
-    ONECARD_TRY(tls, make_tls(directory, **keys, random));
+    ONECARD_TRY(tls, make_tls(directory, **keys, stale_lists, random));
     return OpenDeployment{*who, std::move(*keys), std::move(tls)};
 }
 

@@ -33,10 +33,12 @@ struct OpenDeployment {
 };
 /// Reads the directory and opens the store with the passphrase. `random` outlives the result. The
 /// error says what, where, what to do. A rehearsal's keys open only when `rehearsal` is asked for,
-/// and live ones only when it is not.
+/// and live ones only when it is not. revoked.pem is read when it is there (docs/certificates.md,
+/// 5).
 [[nodiscard]] std::expected<OpenDeployment, std::string> open_deployment(
     const std::filesystem::path& directory, const platform::PassphraseSource& passphrase,
-    bool rehearsal, crypto::Random& random);
+    bool rehearsal, crypto::Random& random,
+    platform::StaleLists stale_lists = platform::StaleLists::refuse);
 
 /// The SM2 key that signs this device's batches.
 [[nodiscard]] std::expected<crypto::sm2::PrivateKey, std::string> batch_key(

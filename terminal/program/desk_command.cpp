@@ -1,4 +1,5 @@
-// `onecard-terminal desk`: issues cards and SAMs; with --then-load, loads each card at once.
+// `onecard-terminal desk`: issues or blocks cards and SAMs; with --then-load, loads each issued
+// card at once.
 #include "platform/command_line.hpp"
 #include "platform/mask.hpp"
 #include "terminal/desk/desk.hpp"
@@ -16,6 +17,7 @@ struct DeskFile {
     std::string reader;
     HostAddress issuer;
     std::optional<KioskConfig> kiosk;
+    platform::StaleLists stale_lists = platform::StaleLists::refuse;
 };
 platform::ConfigResult<DeskFile> load_desk_config(const std::filesystem::path& path) {
     ONECARD_TRY(file, platform::Config::load(path));
@@ -23,6 +25,8 @@ platform::ConfigResult<DeskFile> load_desk_config(const std::filesystem::path& p
     ONECARD_TRY(deployment, file.path("deployment"));
     ONECARD_TRY(reader, file.text("reader.card"));
     ONECARD_TRY(issuer, read_host(file, "issuer"));
+    ONECARD_TRY(stale_lists, read_stale_lists(file));
+    out.stale_lists = stale_lists;
     out.deployment = deployment;
     out.reader = reader;
     out.issuer = issuer;
@@ -44,20 +48,23 @@ platform::HttpClientOptions client_options(const DeskFile& file, const Deploymen
     return options;
 }
 
-/// The desk's part of one insertion; true when the chip is issued.
+/// The desk's part of one insertion; true when the chip is issued, or blocked.
 bool issue_chip(PcscReader& reader, const DeskOptions& options, platform::HttpChannel& issuer,
                 Events& events) {
     const std::vector<std::uint8_t> atr = reader.atr();
+    const char* const event = options.block ? "block" : "issue";
+    const char* const done = options.block ? "blocked" : "issued";
     const auto reference =
         options.reference.empty() ? chip_reference(atr) : std::optional{options.reference};
     if (!reference) {
-        events.say("issue", {{"issued", false}, {"refusal", "serial_missing"}});
+        events.say(event, {{done, false}, {"refusal", "serial_missing"}});
         return false;
     }
+    const auto carry = options.block ? &block : &issue;
     const auto report =
-        issue(reader, atr, options.sam ? ChipKind::sam : ChipKind::card, *reference, issuer);
+        carry(reader, atr, options.sam ? ChipKind::sam : ChipKind::card, *reference, issuer);
     const bool issued = report.refusal == DeskRefusal::none;
-    Events::Fields fields{{"issued", issued},
+    Events::Fields fields{{done, issued},
                           {"refusal", std::string{name(report.refusal)}},
                           {"kind", options.sam ? "sam" : "card"},
                           {"reference", *reference},
@@ -67,15 +74,15 @@ bool issue_chip(PcscReader& reader, const DeskOptions& options, platform::HttpCh
         fields.emplace_back("card", platform::mask(protocol::CardNumber{*card}));
     }
     if (!report.detail.empty()) fields.emplace_back("detail", report.detail);
-    events.say("issue", fields);
+    events.say(event, fields);
     return issued;
 }
 
 std::expected<int, std::string> start(const DeskOptions& options, crypto::Random& random) {
     const auto config = load_desk_config(options.config);
     if (!config) return std::unexpected{config.error().text()};
-    ONECARD_TRY(deployment,
-                open_deployment(config->deployment, options.passphrase, options.rehearsal, random));
+    ONECARD_TRY(deployment, open_deployment(config->deployment, options.passphrase,
+                                            options.rehearsal, random, config->stale_lists));
     if (deployment.who.role != "desk") {
         return std::unexpected{config->deployment.string() + ": not a desk's deployment"};
     }

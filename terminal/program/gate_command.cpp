@@ -205,8 +205,8 @@ std::expected<int, std::string> start(const GateOptions& options, crypto::Random
     if (!config) return std::unexpected{config.error().text()};
     auto fares = load_fare_file(config->fares);
     if (!fares) return std::unexpected{fares.error().text()};
-    ONECARD_TRY(deployment,
-                open_deployment(config->deployment, options.passphrase, options.rehearsal, random));
+    ONECARD_TRY(deployment, open_deployment(config->deployment, options.passphrase,
+                                            options.rehearsal, random, config->stale_lists));
     ONECARD_TRY(complete, complete_profile(std::move(*config), deployment.who));
     ONECARD_TRY(key, batch_key(deployment, complete.profile.device, random));
     auto journal = Journal::open(complete.journal, {complete.profile.device, deployment.who.mark});

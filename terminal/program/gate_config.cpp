@@ -19,6 +19,7 @@ const char* const gate_config_example = R"(An example of gate.toml:
   operator_code = 1
   accepted_cities = ["3200"]             # beside our own
   without_hot_list = "refuse"            # or accept
+  stale_lists = "refuse"                 # or accept: revocation lists past their nextUpdate
   [reader]
   card = "OneCard Virtual Reader 00 00 00"
   sam = "OneCard Virtual Reader 00 00 01"
@@ -121,6 +122,16 @@ ConfigResult<HostAddress> read_host(const Config& file, std::string_view table) 
     return HostAddress{address, static_cast<std::uint16_t>(port)};
 }
 
+ConfigResult<platform::StaleLists> read_stale_lists(const Config& file) {
+    ONECARD_TRY(word, file.text_or("stale_lists", "refuse"));
+    const auto parsed = platform::parse_stale_lists(word);
+    if (!parsed) {
+        return std::unexpected{
+            file.failure("stale_lists", ConfigError::wrong_value, "refuse or accept expected")};
+    }
+    return *parsed;
+}
+
 ConfigResult<GateConfig> parse_gate_config(const Config& file) {
     GateConfig config;
     ONECARD_TRY(deployment, file.path("deployment"));
@@ -131,11 +142,13 @@ ConfigResult<GateConfig> parse_gate_config(const Config& file) {
     ONECARD_TRY(sam_reader, file.text("reader.sam"));
     ONECARD_TRY(host, read_host(file, "host"));
     ONECARD_TRY(upload, read_upload(file));
+    ONECARD_TRY(stale_lists, read_stale_lists(file));
     ONECARD_CHECK(file.finish());
     config.deployment = deployment;
     config.journal = journal;
     config.fares = fares;
     config.profile = profile;
+    config.stale_lists = stale_lists;
     config.card_reader = card_reader;
     config.sam_reader = sam_reader;
     config.host = host;

@@ -16,6 +16,7 @@ const char* const kiosk_config_example = R"(An example of kiosk.toml:
   journal = "kiosk.journal"
   terminal = "310000000901"              # six bytes, in every load's MAC
   pin_file = "pin"                       # optional: digits, for cards that have a PIN
+  stale_lists = "refuse"                 # or accept: revocation lists past their nextUpdate
   [reader]
   card = "OneCard Virtual Reader 00 00 00"
   [host]
@@ -79,6 +80,8 @@ platform::ConfigResult<KioskConfig> read_kiosk_config(const platform::Config& ta
         ONECARD_TRY(pin_file, table.path("pin_file"));
         config.pin_file = pin_file;
     }
+    ONECARD_TRY(stale_lists, read_stale_lists(table));
+    config.stale_lists = stale_lists;
     config.deployment = deployment;
     config.journal = journal;
     std::array<std::uint8_t, 6> number{};
@@ -151,8 +154,8 @@ KioskParts::KioskParts(OpenDeployment deployment, LoadJournal journal, const Kio
 std::expected<std::unique_ptr<KioskParts>, std::string> KioskParts::open(
     const KioskConfig& config, const CommonOptions& options, LoadOrders orders,
     crypto::Random& random) {
-    ONECARD_TRY(deployment,
-                open_deployment(config.deployment, options.passphrase, options.rehearsal, random));
+    ONECARD_TRY(deployment, open_deployment(config.deployment, options.passphrase,
+                                            options.rehearsal, random, config.stale_lists));
     const auto device = platform::from_hex<8>(deployment.who.unit);
     if (deployment.who.role != "terminal" || !device) {
         return std::unexpected{config.deployment.string() + ": not a terminal's deployment"};

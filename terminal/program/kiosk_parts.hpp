@@ -18,8 +18,9 @@ struct KioskConfig {
     protocol::TerminalNumber terminal;
     std::filesystem::path pin_file;  ///< empty: cards without a PIN
     HostAddress host;
+    platform::StaleLists stale_lists = platform::StaleLists::refuse;
 };
-/// Reads `deployment`, `journal`, `terminal`, `pin_file` and [host] of this table.
+/// Reads `deployment`, `journal`, `terminal`, `pin_file`, `stale_lists` and [host] of this table.
 [[nodiscard]] platform::ConfigResult<KioskConfig> read_kiosk_config(const platform::Config& table);
 
 /// Who gets how much.

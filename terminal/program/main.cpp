@@ -57,10 +57,13 @@ int main(int argc, char** argv) {
     terminal::DeskOptions desk;
     CLI::App* desk_role = add_role(app, "desk", "A desk: issues cards and SAMs through the issuer",
                                    terminal::desk_config_example, desk);
-    desk_role->add_flag("--sam", desk.sam, "Issue SAMs instead of cards");
+    desk_role->add_flag("--sam", desk.sam, "SAMs instead of cards");
+    desk_role->add_flag("--block", desk.block,
+                        "Block chips that the issuer has blocked or retired, instead of issuing");
     desk_role->add_option("--reference", desk.reference,
                           "The issue line's reference; default: the chip's serial");
-    desk_role->add_flag("--then-load", desk.then_load, "Load each issued card at once");
+    desk_role->add_flag("--then-load", desk.then_load, "Load each issued card at once")
+        ->excludes("--block");
     add_amounts(*desk_role, desk.amount_fen, desk.amounts);
     add_cards(*desk_role, desk.cards);
 

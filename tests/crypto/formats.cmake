@@ -15,3 +15,5 @@ onecard_test(crypto_sm2_certificate_test SOURCES sm2_certificate_test.cpp LABELS
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 onecard_test(crypto_openssl_differential_test SOURCES openssl_differential_test.cpp LABELS crypto
     LINK onecard::crypto_formats onecard::crypto_random OpenSSL::Crypto)
+onecard_test(crypto_issuing_openssl_test SOURCES issuing_openssl_test.cpp LABELS crypto keys
+    LINK onecard::crypto_formats onecard::crypto_random OpenSSL::Crypto)

@@ -80,7 +80,11 @@ inline const KeyName load_name{"city/3100", KeyUse::load, KeyAlgorithm::triple_d
                                protocol::KeyVersion{1}};
 inline const FileBytes tac_secret = from_hex("0123456789ABCDEFFEDCBA9876543210");
 constexpr DerivationCost cheap = DerivationCost::rehearsal();
-/// Of every store: its audit key.
-constexpr std::size_t own_keys = 1;
+/// What every store has from its beginning.
+#ifdef ONECARD_TEST_TOKEN
+constexpr std::size_t own_keys = 2;  // its audit key, and the token's PIN
+#else
+constexpr std::size_t own_keys = 1;  // its audit key
+#endif
 
 }  // namespace tests

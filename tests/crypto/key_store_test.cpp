@@ -1,25 +1,8 @@
 // crypto/keys: what every key store promises, wherever its secrets are. docs/key_store.md.
-#include "tests/crypto/key_store_support.hpp"
-
-namespace {
+#include "tests/crypto/key_store_fixture.hpp"
 
 using namespace tests;
-
-struct Fixture {
-    KeyDirectory directory;
-    crypto::SeededRandom random{42, "keys"};
-    const FileBytes passphrase = from_hex("636F727265637420686F72736520626174746572792073746170");
-
-    Store create() {
-        auto store = create_sealed_file(directory.file(),
-                                        {Purpose::rehearsal, 1, {{"service", passphrase}}, cheap},
-                                        command("create"), random);
-        REQUIRE(store.has_value());
-        return std::move(*store);
-    }
-};
-
-}  // namespace
+using Fixture = KeyStoreFixture;
 
 TEST_CASE("key store: an added key is found by its whole name, described and revealed") {
     Fixture f;

@@ -271,6 +271,27 @@ TEST_CASE("sealed file: a sealed and signed file that breaks the format is malfo
     CHECK(error_of(file, plain) == KeyError::malformed);
 }
 
+TEST_CASE("sealed file: keys that lie in a token are not taken for secrets") {
+    Fixture f;
+    const FileBytes good = f.create_with_key();
+    const auto own = audit_key_of(**f.open(), f.random);
+    const FileBytes sealing_key = sealing_key_of(AlteredFile{good}, f.custodians());
+    FileBytes plain = *AlteredFile{good}.opened(sealing_key);
+    auto entries = *parse_entries(plain);
+    REQUIRE(entries.back().name == tac_name);
+    for (const KeyPlace place : {KeyPlace::token, KeyPlace::wrapped}) {
+        entries.back().place = place;
+        FileBytes id{1, 2, 3};  // shorter than the secret it stands for
+        entries.back().secret = id;
+        FileBytes written(entries_size(entries));
+        write_entries(entries, written);
+        AlteredFile file{good};
+        file.seal(sealing_key, written);
+        file.sign(own, f.random);
+        CHECK(f.open_error(file.bytes()) == KeyError::unknown_version);
+    }
+}
+
 TEST_CASE("sealed file: cut anywhere, or with bytes added, it is refused") {
     Fixture f;
     f.create();

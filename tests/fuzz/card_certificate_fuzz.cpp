@@ -1,11 +1,12 @@
-// Any bytes as SM2 and RSA certificates and revocation lists: a named refusal, or fields. The first
-// byte chooses, so that RSA inputs meet a modulus of their own size, and recovered text can be
-// anything.
+// Any bytes as SM2 and RSA certificates, revocation lists and scheme keys: a named refusal, or
+// fields. The first byte chooses, so that RSA inputs meet a modulus of their own size, and
+// recovered text can be anything.
 #include <algorithm>
 #include <vector>
 
 #include "crypto/keys/emv_certificate.hpp"
 #include "crypto/keys/revocation_list.hpp"
+#include "crypto/keys/scheme_key.hpp"
 
 namespace {
 
@@ -55,15 +56,24 @@ void list_door(Bytes input) {
     for (const auto& serial : list->serials) require(list->contains(serial));
 }
 
+/// What is read is written in one form, which reads the same.
+void scheme_key_door(Bytes input) {
+    const auto key = read_scheme_key(input);
+    if (!key) return require(name(key.error())[0] != 0);
+    const auto written = write_scheme_key(*key);
+    require(written && read_scheme_key(*written));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size == 0) return 0;
     const Bytes input{data + 1, size - 1};
-    switch (data[0] % 3) {
+    switch (data[0] % 4) {
         case 0: sm2_door(input); break;
         case 1: rsa_door(input); break;
-        default: list_door(input); break;
+        case 2: list_door(input); break;
+        default: scheme_key_door(input); break;
     }
     return 0;
 }

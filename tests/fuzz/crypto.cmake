@@ -2,3 +2,5 @@ onecard_fuzz(fuzz_key_store SOURCES key_store_fuzz.cpp LINK onecard::crypto_keys
 onecard_fuzz(fuzz_sm2 SOURCES sm2_fuzz.cpp LINK onecard::crypto_sm2)
 onecard_fuzz(fuzz_key_block SOURCES key_block_fuzz.cpp LINK onecard::crypto_formats)
 onecard_fuzz(fuzz_card_certificate SOURCES card_certificate_fuzz.cpp LINK onecard::crypto_formats)
+onecard_fuzz(fuzz_pkcs11_formats SOURCES pkcs11_formats_fuzz.cpp LINK onecard::crypto_pkcs11)
+onecard_fuzz(fuzz_x509 SOURCES x509_fuzz.cpp LINK onecard::crypto_x509)

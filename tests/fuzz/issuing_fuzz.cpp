@@ -2,8 +2,8 @@
 // answers. The first byte chooses. What is accepted must survive being written and read again.
 #include <cstdlib>
 
+#include "host/keys/chip_block.hpp"
 #include "host/keys/deployment.hpp"
-#include "host/keys/issuing.hpp"
 
 namespace {
 
@@ -33,6 +33,7 @@ void chip_answers(protocol::Bytes data) {
         data = data.subspan(1 + size);
     }
     (void)host::keys::read_opening(responses);
+    (void)host::keys::read_block_opening(responses);
     (void)host::keys::check_done(responses, 3, protocol::Mac{});
 }
 

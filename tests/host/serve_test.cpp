@@ -14,6 +14,7 @@
 
 #include "crypto/core/sm3.hpp"
 #include "crypto/random/system_random.hpp"
+#include "platform/files.hpp"
 #include "platform/mask.hpp"
 #include "tests/host/support/processes.hpp"
 
@@ -181,6 +182,38 @@ TEST_CASE("serve: strangers are refused and logged, and the gate is served all t
     }
     scene.still_serves();
     host.stop();
+}
+
+TEST_CASE(
+    "serve: a revoked gate is cut off while the host runs, and a broken list changes nothing") {
+    OneHost scene;
+    const auto lists = scene.nation.at("host-3100") / platform::revoked_file_name;
+    HttpClient gate{scene.host->address(), client_context(scene.gate_material)};
+    REQUIRE(gate.call(get("/v1/unresolved")).has_value());
+    const auto publish = [&](const std::string& text) {
+        REQUIRE(platform::replace_file(lists, std::string_view{text}));
+    };
+    publish(revocation_list(scene.nation, 3100, 1, {}));
+    CHECK(gate.call(get("/v1/unresolved")).has_value());
+    CHECK(scene.host->logs({"revocation_loaded", "lists=1", "entries=0"}));
+
+    publish(revocation_list(scene.nation, 3100, 2, {scene.gate_material.certificate_pem}));
+    const auto answer = gate.call(get("/v1/unresolved"));
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().error == NetError::tls_rejected);
+    CHECK(scene.host->logs({"handshake_refused", "refusal=certificate_revoked"}));
+
+    publish("half a fi");
+    CHECK_FALSE(gate.call(get("/v1/unresolved")).has_value());
+    CHECK(scene.host->logs({"revocation_refused", "refusal=revocation_unreadable"}));
+
+    publish(revocation_list(scene.nation, 3100, 1, {}));
+    CHECK_FALSE(gate.call(get("/v1/unresolved")).has_value());
+    CHECK(scene.host->logs({"revocation_refused", "refusal=revocation_rolled_back"}));
+
+    publish(revocation_list(scene.nation, 3100, 3, {}));
+    scene.still_serves();
+    scene.host->stop();
 }
 
 namespace {

@@ -396,6 +396,43 @@ TEST_CASE("HTTP: a kept connection that the server closed is made anew") {
     CHECK(client.call({HttpMethod::get, "/", {}, "", {}}).has_value());
 }
 
+TEST_CASE("HTTP: a revocation reaches a connection that stands, at its next request") {
+    Fixture fixture;
+    auto material =
+        make_unit(fixture.city.root, fixture.city.authority, platform_test::terminal_subject);
+    HttpClient revoked = fixture.client(material);
+    HttpClient other = fixture.client();
+    const HttpRequest request{HttpMethod::get, "/", {}, "", {}};
+    REQUIRE(revoked.call(request).has_value());
+    REQUIRE(other.call(request).has_value());
+    REQUIRE(fixture.city.host.reload_revoked(
+        platform_test::revoke(fixture.city.authority, {material.certificate_pem})));
+    const auto answer = revoked.call(request);
+    REQUIRE_FALSE(answer.has_value());
+    CHECK(answer.error().error == NetError::tls_rejected);
+    CHECK(fixture.events.saw(ServerEventKind::handshake_refused, TlsRefusal::certificate_revoked));
+    CHECK(other.call(request).has_value());  // on a new connection, without the caller's knowing
+}
+
+TEST_CASE("HTTP: a client with new lists leaves a revoked server that it was talking to") {
+    Fixture fixture;
+    const auto host =
+        make_unit(fixture.city.root, fixture.city.authority, platform_test::host_subject);
+    auto server = HttpServer::start({}, make_context(TlsContext::Side::server, host), answer);
+    REQUIRE(server.has_value());
+    auto options = fixture.to_server();
+    options.port = (*server)->port();
+    HttpClient client{options, fixture.city.terminal};
+    const HttpRequest request{HttpMethod::get, "/", {}, "", {}};
+    REQUIRE(client.call(request).has_value());
+    REQUIRE(fixture.city.terminal.reload_revoked(
+        platform_test::revoke(fixture.city.authority, {host.certificate_pem})));
+    const auto answered = client.call(request);
+    REQUIRE_FALSE(answered.has_value());
+    CHECK(answered.error().error == NetError::tls_untrusted);
+    CHECK(answered.error().detail.find("certificate_revoked") != std::string::npos);
+}
+
 TEST_CASE("HTTP: one connection too many is closed, the others live") {
     platform::HttpServerLimits limits;
     limits.connection_count_max = 2;

@@ -1,6 +1,6 @@
 #pragma once
 // A nation, its cities and their units, made for one test. Everything can be made wrong on purpose.
-#include "crypto/keys/x509.hpp"
+#include "crypto/keys/x509_revocation.hpp"
 #include "crypto/random/seeded_random.hpp"
 #include "crypto/random/system_random.hpp"
 #include "platform/clock.hpp"
@@ -63,6 +63,30 @@ inline platform::TlsMaterial make_unit(const Signer& root, const Signer& authori
         sign(authority, subject, unit.private_key, options) + authority.certificate;
     unit.trusted_pem = root.certificate;
     return unit;
+}
+
+struct ListOptions {
+    std::uint64_t number = 1;
+    int this_update_days = -1;
+    int next_update_days = 1;
+};
+/// A list of `signer` that names the first certificate of each PEM.
+inline std::string revoke(const Signer& signer, const std::vector<std::string>& certificates,
+                          ListOptions options = {}) {
+    namespace keys = crypto::keys;
+    keys::X509RevocationList list{signer.subject,
+                                  options.number,
+                                  utc_days_from_now(options.this_update_days),
+                                  utc_days_from_now(options.next_update_days),
+                                  {}};
+    for (const std::string& pem : certificates) {
+        list.revoked.push_back({keys::read_certificates(pem).value().front().serial,
+                                list.this_update, keys::RevocationReason::key_compromise});
+    }
+    const auto key = keys::public_key_of(signer.key, test_random()).value();
+    return keys::write_x509_revocation_list(list,
+                                            {key, keys::software_signer(signer.key, test_random())})
+        .value();
 }
 
 inline const crypto::keys::X509Subject host_subject{"city-host", "3100", "host-3100"};

@@ -6,18 +6,22 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/platform/test_pki.hpp"
+#include "tests/platform/handshake.hpp"
 
 using platform::TlsContext;
 using platform::TlsEngine;
 using platform::TlsRefusal;
 using platform::TlsSetupError;
+using platform_test::carry;
 using platform_test::City;
+using platform_test::Ends;
 using platform_test::host_subject;
 using platform_test::make_authority;
 using platform_test::make_context;
 using platform_test::make_root;
 using platform_test::make_unit;
+using platform_test::refusals;
+using platform_test::shake_hands;
 using platform_test::sign;
 using platform_test::Signer;
 using platform_test::terminal_subject;
@@ -25,43 +29,6 @@ using platform_test::test_random;
 using Progress = TlsEngine::Progress;
 
 namespace {
-
-struct Ends {
-    Progress server = Progress::need_input;
-    Progress client = Progress::need_input;
-};
-
-void carry(TlsEngine& from, TlsEngine& to) {
-    const auto output = from.output();
-    const std::vector<std::uint8_t> bytes{output.begin(), output.end()};
-    from.output_sent();
-    if (!bytes.empty()) to.input(bytes);
-}
-
-/// Both ends until both have finished, or `rounds` have passed.
-Ends shake_hands(TlsEngine& server, TlsEngine& client, int rounds = 20) {
-    Ends ends;
-    for (int i = 0; i < rounds; ++i) {
-        if (ends.client == Progress::need_input) ends.client = client.handshake();
-        carry(client, server);
-        if (ends.server == Progress::need_input) ends.server = server.handshake();
-        carry(server, client);
-    }
-    return ends;
-}
-
-struct Refusals {
-    TlsRefusal server;
-    TlsRefusal client;
-};
-Refusals refusals(const TlsContext& server_context, const TlsContext& client_context) {
-    TlsEngine server{server_context};
-    TlsEngine client{client_context};
-    const Ends ends = shake_hands(server, client);
-    CHECK(ends.server != Progress::need_input);
-    CHECK(ends.client != Progress::need_input);
-    return {server.refusal(), client.refusal()};
-}
 
 TlsContext client_with(const platform::TlsMaterial& material) {
     return make_context(TlsContext::Side::client, material);

@@ -69,6 +69,22 @@ TEST_CASE("desk: commands go to the chip, answers to the issuer, until it says d
     CHECK(chip.heard.size() == 3);
 }
 
+TEST_CASE("desk: to block it says so and a blocked application is for the issuer to judge") {
+    ScriptedChip chip;
+    chip.answers = {{"00A40000023F02", "6283"}, {"0084000008", "00112233445566779000"}};
+    ScriptedIssuer issuer;
+    issuer.answers = {json(R"({"session":"B2","commands":["00A40000023F02"]})"),
+                      json(R"({"commands":["0084000008"]})"),
+                      json(R"({"done":true,"number":"10000000000000000001"})")};
+    const auto report = terminal::block(chip, atr, ChipKind::sam, "chip-1", issuer);
+    CHECK(report.refusal == DeskRefusal::none);
+    CHECK(report.number == "10000000000000000001");
+    CHECK(issuer.heard[0].body == R"({"kind":"sam",)"
+                                  R"("atr":"3B8E01807394010068000102030405060755",)"
+                                  R"("desk_reference":"chip-1","purpose":"block"})");
+    CHECK(issuer.heard[1].body == R"({"responses":["6283"]})");
+}
+
 TEST_CASE("desk: a line issued before is done at once") {
     ScriptedChip chip;
     ScriptedIssuer issuer;

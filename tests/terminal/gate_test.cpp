@@ -240,6 +240,42 @@ TEST_CASE("gate: a SAM that is gone, reset, foreign or expired opens nothing, an
     CHECK(purse(world) == 600);
 }
 
+TEST_CASE("gate: a SAM on the hot list in force opens nothing from its time on") {
+    GateWorld world{GateMode::single, "gate-hot-sam"};
+    const auto list = [&](std::uint32_t sequence, std::optional<protocol::DateTime> since) {
+        crypto::SeededRandom random{sequence, "list"};
+        protocol::HotListHeader header{
+            world.mark,        world.profile.city, protocol::ListSequence{sequence},
+            world.clock.now(), world.clock.now(),  since ? 1U : 0U};
+        std::vector<std::uint8_t> file;
+        const auto add = [&](protocol::Bytes bytes) {
+            file.insert(file.end(), bytes.begin(), bytes.end());
+        };
+        add(header.bytes());
+        const protocol::HotEntry entry{protocol::HotKind::sam,
+                                       {0x31, 0x00, 0x99, 0x99, 0, 0, 0, 0, 0, 0x01},
+                                       protocol::HotReason::lost,
+                                       since.value_or(protocol::DateTime{})};
+        if (since) add(entry.bytes());
+        const auto signature =
+            crypto::sm2::sign(world.list_key, crypto::sm2::default_id, file, random);
+        REQUIRE(signature.has_value());
+        add(*signature);
+        REQUIRE(world.hot_lists->offer(std::move(file)).has_value());
+    };
+    list(1, tests::date_time("20261123083001"));  // it is 08:30:00
+    CHECK(world.gate->touch(world.card).result.open);
+    world.clock.advance_ms(1000);
+    const auto shut = world.gate->touch(world.card);
+    CHECK_FALSE(shut.result.open);
+    CHECK(shut.result.refusal == Refusal::sam_unavailable);
+    CHECK(shut.result.detail == "sam_on_hot_list");
+    CHECK(shut.card_traffic.commands == 0);  // the card is not even asked
+    CHECK(purse(world) == 800);
+    list(2, {});  // found
+    CHECK(world.gate->touch(world.card).result.open);
+}
+
 TEST_CASE("gate: power lost at every write of a tap: what the card paid is in the journal") {
     std::size_t cuts = 0;
     bool untouched = false;

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
-#include "host/keys/audit.hpp"
 #include "host/keys/founding.hpp"
+#include "host/keys/issuing_audit.hpp"
 #include "host/keys/program/commands.hpp"
 #include "host/keys/program/context.hpp"
 #include "platform/files.hpp"
@@ -44,7 +44,8 @@ Result<AuditKnowledge> knowledge_of(const AuditOptions& options) {
 
 Result<bool> run_verify(const AuditOptions& options) {
     ONECARD_TRY(known, knowledge_of(options));
-    ONECARD_TRY(report, audit_store(options.store, known));
+    ONECARD_TRY(report, is_issuing_state(options.store) ? audit_issuing_state(options.store, known)
+                                                        : audit_store(options.store, known));
     const auto& identity = report.audit.identity;
     std::string text = std::string{name(report.verdict)} + ": " + report.text + "\nhead " +
                        platform::to_hex(report.audit.head);
@@ -64,9 +65,18 @@ Result<bool> run_verify(const AuditOptions& options) {
     return report.verdict == AuditVerdict::whole;
 }
 
+Result<bool> show_issuing(const AuditOptions& options) {
+    const auto report = audit_issuing_state(
+        options.store, {},
+        [](const crypto::keys::LogEntry& entry) { print(false, entry.line, {}); });
+    if (!report) return std::unexpected{report.error()};
+    return report->verdict == AuditVerdict::whole;
+}
+
 /// The entries as they stand, one JSON object a line; stops at the first that is not whole.
 Result<bool> run_show(const AuditOptions& options) {
     std::string text;
+    if (is_issuing_state(options.store)) return show_issuing(options);
     const auto audit = crypto::keys::audit_sealed_file(
         options.store, [&](const crypto::keys::LogEntry& entry) { text += entry.line + "\n"; });
     if (!audit) return store_refusal(options.store.string(), audit.error());
@@ -80,7 +90,8 @@ using Action = Result<bool> (*)(const AuditOptions&);
 CLI::App* add_action(CLI::App& audit, Run& run, const std::shared_ptr<AuditOptions>& options,
                      const char* action_name, const char* help, Action action) {
     CLI::App* command = audit.add_subcommand(action_name, help);
-    command->add_option("store", options->store, "A key store file (keys.store)")->required();
+    command->add_option("store", options->store, "A key store (keys.store), or an issuing state")
+        ->required();
     command->callback([options, &run, action] {
         run = [options, action] {
             const auto whole = action(*options);

@@ -26,11 +26,21 @@ Result<void> CityAccess::open(crypto::Random& random) {
 }
 
 void FleetAccess::add_to(CLI::App& command) {
-    command.add_flag("--no-chips", no_chips_,
-                     "This city has issued no card and no SAM; the log keeps that you said so");
+    auto* state = command.add_option("--state", state_,
+                                     "The issuer's SQLite file: which chips carry which keys");
+    command
+        .add_flag("--no-chips", no_chips_,
+                  "This city has issued no card and no SAM; the log keeps that you said so")
+        ->excludes(state);
 }
 
-Result<FleetView*> FleetAccess::open(const City&) {
+Result<FleetView*> FleetAccess::open(const City& city) {
+    if (state_.empty() || fleet_ != nullptr) return fleet_.get();
+    if (!std::filesystem::exists(state_)) {
+        return refuse(RefusalKind::file_failed, state_.string() + ": there is no such file");
+    }
+    ONECARD_TRY(store, IssueStore::open(state_, city.identity.mark, city.identity.city, clock_));
+    fleet_ = std::make_unique<IssueFleet>(std::move(store));
     return fleet_.get();
 }
 

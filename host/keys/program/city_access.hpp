@@ -1,7 +1,7 @@
 #pragma once
 // A city's directory, and the nation's when a command needs it, opened from the command line.
-#include "host/keys/fleet_view.hpp"
 #include "host/keys/founding.hpp"
+#include "host/keys/issue_fleet.hpp"
 #include "host/keys/program/context.hpp"
 
 namespace host::keys {
@@ -24,7 +24,7 @@ private:
     std::optional<Nation> nation_;
 };
 
-/// Which chips carry which keys, from the command line: --no-chips.
+/// Which chips carry which keys, from the command line: --state, or --no-chips.
 class FleetAccess {
 public:
     void add_to(CLI::App& command);
@@ -33,7 +33,9 @@ public:
     [[nodiscard]] bool no_chips() const { return no_chips_; }
 
 private:
+    std::filesystem::path state_;
     bool no_chips_ = false;
+    platform::SystemClock clock_;
     std::unique_ptr<FleetView> fleet_;
 };
 

@@ -23,6 +23,21 @@ Result<void> KeySourceOptions::check() const {
     return {};
 }
 
+void TokenOptions::add_to(CLI::App& command) {
+    command.add_option("--hsm-token", token_,
+                       "Keep the new store's secrets in the PKCS#11 token of this label or serial "
+                       "number (--hsm-module)");
+    command.add_option("--hsm-pin", source_.file, "The token's PIN, from this file");
+}
+
+Result<std::optional<crypto::keys::TokenPlan>> TokenOptions::read() {
+    if (token_.empty()) return std::nullopt;
+    ONECARD_TRY(pin, passphrase(source_));
+    pin_ = std::move(pin);
+    ONECARD_TRY(plan, plan_token(token_, pin_.bytes()));
+    return std::optional{std::move(plan)};
+}
+
 CLI::Option* CustodianOptions::add_words(CLI::App& command, const std::string& store,
                                          const std::string& prefix) {
     store_ = store;
@@ -49,14 +64,24 @@ void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
                                   const std::string& prefix) {
     add_to(command, store, prefix);
     confirm_ = true;
+    token_.add_to(command);
     command
         .add_option("--" + prefix + "quorum", quorum_,
                     "How many custodians open the new store together")
         ->check(CLI::Range(1, 16));
 }
 
+void CustodianOptions::add_one_new_to(CLI::App& command, const std::string& store) {
+    add_words(command, store, {})
+        ->required()
+        ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
+        ->description("Who you are, NAME or NAME=FILE with the passphrase for the " + store);
+    quorum_ = 1;
+    confirm_ = true;
+}
+
 Result<Custodians> CustodianOptions::read() {
-    Custodians out{{}, quorum_};
+    Custodians out{{}, quorum_, std::nullopt};
     passphrases_.clear();
     passphrases_.reserve(words_.size());  // the spans below refer to its elements
     for (const std::string& word : words_) {
@@ -71,6 +96,8 @@ Result<Custodians> CustodianOptions::read() {
         passphrases_.push_back(std::move(words));
         out.people.push_back({who, passphrases_.back().bytes()});
     }
+    ONECARD_TRY(token, token_.read());
+    out.token = std::move(token);
     return out;
 }
 

@@ -43,6 +43,20 @@ private:
     std::unique_ptr<crypto::SystemRandom> system_;
 };
 
+/// `--hsm-token`, `--hsm-pin`: a token for a new store.
+class TokenOptions {
+public:
+    void add_to(CLI::App& command);
+    /// Nothing when no token was named. The result refers to this object.
+    [[nodiscard]] Result<std::optional<crypto::keys::TokenPlan>> read();
+
+private:
+    std::string token_;
+    platform::PassphraseSource source_{
+        .descriptor = {}, .file = {}, .prompt = "PIN of the token: ", .confirm = false};
+    platform::Passphrase pin_;
+};
+
 /// Who opens a store, from the command line: `--custodian NAME[=FILE]`, once for each. A passphrase
 /// comes from its file, which only its owner may read, or is asked for on the terminal.
 class CustodianOptions {
@@ -54,6 +68,12 @@ public:
     void add_optional_to(CLI::App& command, const std::string& store, const std::string& prefix);
     /// The same for a store to be made: with `--quorum K`, asked twice on a terminal.
     void add_new_to(CLI::App& command, const std::string& store, const std::string& prefix = {});
+    /// The same for a store of one person.
+    void add_one_new_to(CLI::App& command, const std::string& store);
+    /// Of the one who was named; before any passphrase is read.
+    [[nodiscard]] std::string name() const {
+        return words_.front().substr(0, words_.front().find('='));
+    }
     [[nodiscard]] bool given() const { return !words_.empty(); }
     /// Reads every passphrase. The result refers to this object.
     [[nodiscard]] Result<Custodians> read();
@@ -65,6 +85,7 @@ private:
     unsigned quorum_ = 2;
     bool confirm_ = false;
     std::vector<platform::Passphrase> passphrases_;
+    TokenOptions token_;
 };
 
 /// Any store: with its custodians, or with the passphrase of the one program that opens it.

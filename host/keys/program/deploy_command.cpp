@@ -24,6 +24,7 @@ struct DeployOptions {
                                           .confirm = true};
     CustodianOptions custodians;
     CustodianOptions nation_custodians;
+    TokenOptions token;
     bool json = false;
 };
 
@@ -76,6 +77,8 @@ Result<void> run_deploy(DeployOptions& options) {
     }
     ONECARD_TRY(words, passphrase(options.passphrase));
     order.passphrase = words.bytes();
+    ONECARD_TRY(token, options.token.read());
+    order.token = std::move(token);
     ONECARD_TRY(city, open_city(options.city, custodians.people, nonces));
     if (city.identity.mark != options.source.mark()) {
         return refuse(RefusalKind::mark_mismatch, options.city.string() + " is " +
@@ -117,6 +120,7 @@ void add_deploy_command(CLI::App& app, Run& run) {
     platform::add_passphrase_options(*command, options->passphrase);
     options->custodians.add_to(*command, "city");
     options->nation_custodians.add_optional_to(*command, "nation", "nation-");
+    options->token.add_to(*command);
     command->callback([options, &run] {
         run = [options] {
             const Result<void> done = run_deploy(*options);

@@ -1,72 +1,44 @@
-#include <fstream>
+// `onecard-keys issuing`: lines in, counts and the registry out. Serving: issuing_serve.cpp; the
+// life of a chip: issuing_life.cpp.
 #include <iostream>
-#include <mutex>
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "host/keys/deployment.hpp"
-#include "host/keys/issuing_service.hpp"
+#include "host/keys/issuing_audit.hpp"
 #include "host/keys/program/commands.hpp"
-#include "host/keys/program/context.hpp"
-#include "host/keys/program/host_feed.hpp"
+#include "host/keys/program/issuing_options.hpp"
 #include "platform/files.hpp"
-#include "platform/http_client.hpp"
-#include "platform/http_server.hpp"
-#include "platform/log.hpp"
-#include "platform/mask.hpp"
-#include "platform/process.hpp"
 
 namespace host::keys {
+
 namespace {
 
 constexpr std::size_t csv_size_max = 2ULL * 1024 * 1024 * 1024;
-constexpr std::size_t small_file_max = 64 * 1024;
+constexpr std::size_t deployment_size_max = 64 * 1024;
 
-struct IssuingOptions {
-    std::filesystem::path deployment;
-    std::filesystem::path state;
-    std::filesystem::path lines;
-    std::filesystem::path registry;
-    std::string address = "127.0.0.1";
-    std::uint16_t port = 8444;
-    std::string host_address;
-    std::uint16_t host_port = 8443;
-    std::string kind = "card";
-    std::string number;
-    platform::PassphraseSource passphrase{.descriptor = {},
-                                          .file = {},
-                                          .prompt = "Passphrase of the issuer's store: ",
-                                          .confirm = false};
-    bool json = false;
-};
-
-Result<Deployment> read_deployment(const std::filesystem::path& directory) {
-    const auto path = directory / deployment_file;
-    const auto text = platform::read_text_file(path, small_file_max);
-    if (!text) return refuse(RefusalKind::file_failed, text.error().detail);
-    ONECARD_TRY(deployment, parse_deployment(*text, path.string()));
-    if (deployment.role != platform::PeerRole::issuer) {
-        return refuse(
-            RefusalKind::input_wrong,
-            path.string() + ": is of a " + platform::name(deployment.role) + ", not of an issuer");
-    }
-    return deployment;
+const platform::Clock& wall_clock() {
+    static const platform::SystemClock clock;
+    return clock;
 }
 
-Result<std::string> read_text(const std::filesystem::path& path, std::size_t size_max) {
-    auto text = platform::read_text_file(path, size_max);
-    if (!text) return refuse(RefusalKind::file_failed, text.error().detail);
-    return *std::move(text);
+/// For a person who watches; nothing when standard error is a file.
+IssueStore::Progress progress_on_terminal() {
+    if (::isatty(STDERR_FILENO) != 1) return {};
+    return [](std::size_t done, std::size_t all) {
+        std::cerr << fmt::format("\r{} of {} lines", done, all) << (done == all ? "\n" : "")
+                  << std::flush;
+    };
 }
 
 Result<void> run_import(const IssuingOptions& options) {
-    ONECARD_TRY(deployment, read_deployment(options.deployment));
     ONECARD_TRY(csv, read_text(options.lines, csv_size_max));
     ONECARD_TRY(orders, parse_orders(csv, options.lines.string()));
-    ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
-    ONECARD_TRY(added, state.import(orders));
+    ONECARD_TRY(issuer, open_issuer(options));
+    ONECARD_TRY(state, open_state(options, issuer));
+    ONECARD_TRY(added, state.import(orders, person(options), progress_on_terminal()));
     print(options.json,
           fmt::format("{} lines read, {} new, {} there already", orders.size(), added,
                       static_cast<std::int64_t>(orders.size()) - added),
@@ -75,173 +47,34 @@ Result<void> run_import(const IssuingOptions& options) {
 }
 
 Result<void> run_status(const IssuingOptions& options) {
-    ONECARD_TRY(deployment, read_deployment(options.deployment));
-    ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
+    ONECARD_TRY(state, open_state(options));
     ONECARD_TRY(counts, state.counts());
-    print(options.json,
-          fmt::format("open {}, bound {}, issued {}", counts.open, counts.bound, counts.issued),
-          boost::json::serialize(boost::json::object{
-              {"open", counts.open}, {"bound", counts.bound}, {"issued", counts.issued}}));
-    return {};
-}
-
-Result<void> write_registry(IssueStore& state, const std::filesystem::path& file) {
+    ONECARD_TRY(told, state.told());
+    ONECARD_TRY(last, state.registry(told, [](const std::string&) {}));
     std::string text;
-    ONECARD_CHECK(state.registry(0, [&](const std::string& entry) { text += entry + "\n"; }));
-    const auto written = platform::replace_file(file, std::string_view{text});
-    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    boost::json::object out;
+    for (std::uint8_t number = 1; number <= chip_state_last; ++number) {
+        const auto is = static_cast<ChipState>(number);
+        text += fmt::format("{} {}, ", name(is), counts.of(is));
+        out[name(is)] = counts.of(is);
+    }
+    out["host_waits_for"] = last - told;
+    print(options.json, text + fmt::format("{} for the host", last - told),
+          boost::json::serialize(out));
     return {};
 }
 
 Result<void> run_registry(const IssuingOptions& options) {
-    ONECARD_TRY(deployment, read_deployment(options.deployment));
-    ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
+    ONECARD_TRY(state, open_state(options));
     if (!options.registry.empty()) return write_registry(state, options.registry);
     ONECARD_CHECK(state.registry(0, [](const std::string& entry) { std::cout << entry << '\n'; }));
     return {};
 }
 
-Result<void> run_release(const IssuingOptions& options) {
-    const auto number = platform::from_hex<10>(options.number);
-    if (!number) return refuse(RefusalKind::input_wrong, "--number: 20 digits expected");
-    ONECARD_TRY(deployment, read_deployment(options.deployment));
-    ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
-    return state.release(options.kind == "card" ? ChipKind::card : ChipKind::sam, *number);
-}
-
-Result<platform::TlsContext> tls_context(const IssuingOptions& options, const KeyStore& store,
-                                         platform::TlsContext::Side side, crypto::Random& random) {
-    platform::TlsMaterial material;
-    ONECARD_TRY(key, reveal_tls(store, crypto::keys::tls_identity()));
-    material.private_key = std::move(key);
-    ONECARD_TRY(certificate, read_text(options.deployment / certificate_file, small_file_max));
-    material.certificate_pem = std::move(certificate);
-    ONECARD_TRY(root, read_text(options.deployment / root_file, small_file_max));
-    material.trusted_pem = std::move(root);
-    auto context = platform::TlsContext::make(side, material, random);
-    if (!context) {
-        return refuse(RefusalKind::certificate_refused, options.deployment.string() + ": " +
-                                                            platform::name(context.error()) + ": " +
-                                                            platform::advice(context.error()));
-    }
-    return *std::move(context);
-}
-
-void log_door(const platform::ServerEvent& event) {
-    platform::log_warning(platform::name(event.kind), {{"peer", event.peer},
-                                                       {"refusal", platform::name(event.refusal)},
-                                                       {"detail", event.detail}});
-}
-
-/// Written anew at the start, then only added to. The state store stays the truth: what a crash
-/// takes from this file, the next start brings back.
-class RegistryFile {
-public:
-    [[nodiscard]] static Result<RegistryFile> open(IssueStore& state,
-                                                   const std::filesystem::path& file) {
-        RegistryFile registry{state};
-        if (file.empty()) return registry;
-        ONECARD_CHECK(write_registry(state, file));
-        ONECARD_TRY(last, state.registry(0, [](const std::string&) {}));
-        registry.last_ = last;
-        registry.out_.open(file, std::ios::app);
-        return registry;
-    }
-    void update() {
-        if (!out_.is_open()) return;
-        const auto last =
-            state_.registry(last_, [this](const std::string& entry) { out_ << entry << '\n'; });
-        last_ = last.value_or(last_);
-        if (!out_.flush()) platform::log_error("registry_file_failed");
-        out_.clear();
-    }
-
-private:
-    explicit RegistryFile(IssueStore& state) : state_{state} {}
-    IssueStore& state_;
-    std::ofstream out_;
-    std::int64_t last_ = 0;
-};
-
-/// To the city's own host, when --host names it.
-Result<std::unique_ptr<platform::HttpChannel>> channel_to_host(const IssuingOptions& options,
-                                                               const KeyStore& store, CityCode city,
-                                                               crypto::Random& random) {
-    if (options.host_address.empty()) return nullptr;
-    ONECARD_TRY(context, tls_context(options, store, platform::TlsContext::Side::client, random));
-    platform::HttpClientOptions client;
-    client.host = options.host_address;
-    client.port = options.host_port;
-    client.peer_organisation = city_digits(city);
-    client.connect_timeout = std::chrono::milliseconds{2000};
-    client.call_timeout = std::chrono::milliseconds{5000};
-    return std::make_unique<platform::HttpClient>(std::move(client), context);
-}
-
-void log_issuing(const IssuingEvent& event) {
-    const bool issued = event.kind == IssuingEvent::Kind::issued;
-    platform::log(issued ? platform::LogLevel::info : platform::LogLevel::warning,
-                  issued ? "chip_issued" : "issuing_refused",
-                  {{"desk", event.desk}, {"number", event.number}, {"detail", event.detail}});
-}
-
-Result<void> run_serve(const IssuingOptions& options) {
-    platform::StopSignal stop;  // before any thread
-    ONECARD_TRY(deployment, read_deployment(options.deployment));
-    ONECARD_TRY(random, system_random());
-    ONECARD_TRY(words, passphrase(options.passphrase));
-    ONECARD_TRY(store, open_store(options.deployment / store_file, words.bytes(), random));
-    if (mark_of(*store) != deployment.mark) {
-        return refuse(RefusalKind::mark_mismatch, "the key store and deployment.json disagree");
-    }
-    ONECARD_TRY(context, tls_context(options, *store, platform::TlsContext::Side::server, random));
-    ONECARD_TRY(channel, channel_to_host(options, *store, deployment.city, random));
-    ONECARD_TRY(state, IssueStore::open(options.state, deployment.mark, deployment.city));
-    ONECARD_TRY(registry, RegistryFile::open(state, options.registry));
-    HostFeed feed{state, std::move(channel)};
-    std::mutex one_at_a_time;  // the server's thread and this one
-    IssuingService service{*store,
-                           state,
-                           {deployment.city, deployment.issuer},
-                           random,
-                           [&](const IssuingEvent& event) {
-                               log_issuing(event);
-                               if (event.kind != IssuingEvent::Kind::issued) return;
-                               registry.update();
-                               feed.send();  // before the desk hears "done" and loads the card
-                           }};
-    platform::HttpServerOptions server_options;
-    server_options.address = options.address;
-    server_options.port = options.port;
-    server_options.limits.body_size_max = 1024 * 1024;
-    const auto server = platform::HttpServer::start(
-        server_options, context,
-        [&](const platform::HttpRequest& request) {
-            const std::scoped_lock lock{one_at_a_time};
-            return service.handle(request);
-        },
-        log_door);
-    if (!server) {
-        return refuse(RefusalKind::file_failed, std::string{platform::name(server.error().error)} +
-                                                    ": " + server.error().detail);
-    }
-    print(options.json,
-          fmt::format("issuing for city {} ({}) on {}:{}", city_digits(deployment.city),
-                      word(deployment.mark), options.address, (*server)->port()),
-          boost::json::serialize(boost::json::object{{"listening", (*server)->port()},
-                                                     {"mark", word(deployment.mark)}}));
-    do {
-        const std::scoped_lock lock{one_at_a_time};
-        feed.send();
-    } while (!stop.wait_for(std::chrono::seconds{1}));
-    (*server)->stop();
-    return {};
-}
-
-using Action = Result<void> (*)(const IssuingOptions&);
+using Action = std::function<Result<void>(const IssuingOptions&)>;
 
 CLI::App* add_action(CLI::App& issuing, const std::shared_ptr<IssuingOptions>& options, Run& run,
-                     const char* action_name, const char* help, Action action) {
+                     const char* action_name, const char* help, const Action& action) {
     CLI::App* command = issuing.add_subcommand(action_name, help);
     command->add_option("--deployment", options->deployment, "The issuer's deployed directory")
         ->required();
@@ -257,24 +90,127 @@ CLI::App* add_action(CLI::App& issuing, const std::shared_ptr<IssuingOptions>& o
     return command;
 }
 
+void add_chip(CLI::App& command, IssuingOptions& options) {
+    command.add_option("--kind", options.kind, "card or sam")
+        ->check(CLI::IsMember({"card", "sam"}));
+    command.add_option("--number", options.number, "Its number, 20 digits")->required();
+}
+void add_by(CLI::App& command, IssuingOptions& options) {
+    command.add_option("--by", options.by, "Who says so; default: the name of this account");
+    platform::add_passphrase_options(command, options.passphrase);
+}
+
+void add_steps(CLI::App& issuing, const std::shared_ptr<IssuingOptions>& options, Run& run) {
+    struct Step {
+        const char* name;
+        const char* help;
+        ChipStep step;
+    };
+    for (const Step& step :
+         {Step{"activate", "A chip was handed over, or put into service", ChipStep::activate},
+          Step{"lost", "A chip was lost: it goes on the hot list", ChipStep::lose},
+          Step{"found", "A lost chip is back: it leaves the hot list", ChipStep::find},
+          Step{"block", "A chip must never be used again: hot list, and a desk may block it",
+               ChipStep::block},
+          Step{"retire", "The end of a chip, or of an order without one", ChipStep::retire}}) {
+        CLI::App* command = add_action(
+            issuing, options, run, step.name, step.help,
+            [step](const IssuingOptions& chosen) { return run_step(chosen, step.step); });
+        add_chip(*command, *options);
+        add_by(*command, *options);
+        command->add_option("--reason", options->reason,
+                            "lost, stolen, returned, fraud or expired");
+        command->add_option("--since", options->since,
+                            "YYYYMMDDhhmmss: refuse it from here on; default: now");
+    }
+}
+
+void add_questions(CLI::App& issuing, const std::shared_ptr<IssuingOptions>& options, Run& run) {
+    add_chip(
+        *add_action(issuing, options, run, "history", "What happened to one chip", run_history),
+        *options);
+    CLI::App* inventory = add_action(issuing, options, run, "inventory",
+                                     "Every chip with its state and keys", run_inventory);
+    inventory->add_option("--kind", options->only_kind, "Only card or sam")
+        ->check(CLI::IsMember({"card", "sam"}));
+    inventory->add_option("--state-is", options->only_state, "Only chips in this state");
+    inventory->add_option("--key-version", options->key_version,
+                          "Only chips with a key of this version");
+    inventory->add_flag("--unmasked", options->unmasked, "Whole card numbers");
+}
+
 }  // namespace
+
+Result<Deployment> read_issuer(const std::filesystem::path& directory) {
+    const auto path = directory / deployment_file;
+    ONECARD_TRY(text, read_text(path, deployment_size_max));
+    ONECARD_TRY(deployment, parse_deployment(text, path.string()));
+    if (deployment.role != platform::PeerRole::issuer) {
+        return refuse(
+            RefusalKind::input_wrong,
+            path.string() + ": is of a " + platform::name(deployment.role) + ", not of an issuer");
+    }
+    return deployment;
+}
+
+Result<std::string> read_text(const std::filesystem::path& path, std::size_t size_max) {
+    auto text = platform::read_text_file(path, size_max);
+    if (!text) return refuse(RefusalKind::file_failed, text.error().detail);
+    return *std::move(text);
+}
+
+Result<IssueStore> open_state(const IssuingOptions& options) {
+    ONECARD_TRY(deployment, read_issuer(options.deployment));
+    return IssueStore::open(options.state, deployment.mark, deployment.city, wall_clock());
+}
+
+Result<Issuer> open_issuer(const IssuingOptions& options) {
+    ONECARD_TRY(deployment, read_issuer(options.deployment));
+    ONECARD_TRY(random, system_random());
+    Issuer issuer{std::move(deployment), std::make_unique<crypto::SystemRandom>(std::move(random)),
+                  nullptr};
+    ONECARD_TRY(words, passphrase(options.passphrase));
+    ONECARD_TRY(keys, open_store(options.deployment / store_file, words.bytes(), *issuer.random));
+    if (mark_of(*keys) != issuer.deployment.mark) {
+        return refuse(RefusalKind::mark_mismatch, "the key store and deployment.json disagree");
+    }
+    issuer.keys = std::move(keys);
+    return issuer;
+}
+
+Result<IssueStore> open_state(const IssuingOptions& options, const Issuer& issuer) {
+    return IssueStore::open(options.state, issuer.deployment.mark, issuer.deployment.city,
+                            wall_clock(), audit_hook(*issuer.keys, wall_clock()));
+}
+
+Result<void> write_registry(IssueStore& state, const std::filesystem::path& file) {
+    std::string text;
+    ONECARD_CHECK(state.registry(0, [&](const std::string& entry) { text += entry + "\n"; }));
+    const auto written = platform::replace_file(file, std::string_view{text});
+    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    return {};
+}
 
 void add_issuing_commands(CLI::App& app, Run& run) {
     const auto options = std::make_shared<IssuingOptions>();
-    CLI::App* issuing = app.add_subcommand("issuing", "Issue cards and SAMs (docs/keys.md, 5)");
+    CLI::App* issuing = app.add_subcommand(
+        "issuing", "Issue cards and SAMs, and follow them to their end (docs/issuing.md)");
     issuing->require_subcommand(1);
-    add_action(*issuing, options, run, "import", "Take issue lines from a CSV file", run_import)
-        ->add_option("--lines", options->lines, "CSV file, columns in docs/keys.md, 5")
+    CLI::App* import = add_action(*issuing, options, run, "import",
+                                  "Take issue lines from a CSV file", run_import);
+    import->add_option("--lines", options->lines, "CSV file, columns in docs/keys.md, 5")
         ->required();
+    add_by(*import, *options);
     add_action(*issuing, options, run, "status", "Count the lines", run_status);
     add_action(*issuing, options, run, "registry", "Print what was issued, for onecard-host",
                run_registry)
         ->add_option("--out", options->registry, "Write this file instead of printing");
     CLI::App* release = add_action(*issuing, options, run, "release",
                                    "Give a line whose chip is scrap to another chip", run_release);
-    release->add_option("--kind", options->kind, "card or sam")
-        ->check(CLI::IsMember({"card", "sam"}));
-    release->add_option("--number", options->number, "The line's number, 20 digits")->required();
+    add_chip(*release, *options);
+    add_by(*release, *options);
+    add_steps(*issuing, options, run);
+    add_questions(*issuing, options, run);
     CLI::App* serve =
         add_action(*issuing, options, run, "serve", "Answer desks until SIGTERM", run_serve);
     serve->add_option("--listen", options->address, "Address");

@@ -31,6 +31,10 @@ int main(int argc, char** argv) {
     app.footer(footer);
     app.require_subcommand(1);
     platform::add_log_options(app);
+    app.add_option_function<std::string>(
+           "--hsm-module", [](const std::string& path) { host::keys::set_token_module(path); },
+           "PKCS#11 module (a shared library), for stores with a token")
+        ->envname("ONECARD_HSM_MODULE");
     host::keys::Run run;
     host::keys::add_founding_commands(app, run);
     host::keys::add_deploy_command(app, run);
@@ -41,6 +45,7 @@ int main(int argc, char** argv) {
     host::keys::add_rotation_commands(app, run);
     host::keys::add_delivery_command(app, run);
     host::keys::add_compromise_command(app, run);
+    host::keys::add_ceremony_commands(app, run);
     host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
     // A calculation is one line out: what it is given was typed or piped, and is no master key.

@@ -10,9 +10,9 @@ using host::keys::SamOrder;
 namespace {
 
 constexpr std::string_view good_card =
-    "card,03104800000000000017,sm4,20260101,20351231,student,yes,enabled,123456,,";
+    "card,03104800000000000017,sm4,20260101,20351231,student,yes,enabled,123456,,,";
 constexpr std::string_view good_sam =
-    "sam,10000000000000000001,sm4,20260101,20351231,,,,,310000000101,0000000000310001";
+    "sam,10000000000000000001,sm4,20260101,20351231,,,,,310000000101,0000000000310001,";
 
 std::string file_of(std::string_view lines) {
     return std::string{host::keys::order_header} + "\n" + std::string{lines};
@@ -77,11 +77,16 @@ TEST_CASE("issue lines: every refusal names file, line and column") {
           "lines.csv:2: holder: ordinary, student, elder, test or military expected");
     CHECK(why(card_with("yes", "maybe")) == "lines.csv:2: interoperable: yes or no expected");
     CHECK(why(card_with("enabled", "on")) == "lines.csv:2: state: enabled or not_started expected");
-    CHECK(why(card_with(",,", ",310000000101,")) ==
+    CHECK(why(card_with(",,,", ",310000000101,,")) ==
           "lines.csv:2: terminal: must be empty for a card");
     CHECK(why(file_of(std::string{good_sam}.replace(0, 3, "card"))) ==
           "lines.csv:2: terminal: must be empty for a card");
-    CHECK(why(file_of("card,1")) == "lines.csv:2: 11 columns expected, 2 found");
+    CHECK(why(file_of("card,1")) == "lines.csv:2: 12 columns expected, 2 found");
+    CHECK(why(file_of(std::string{good_card} + "03104800000000000018")) == "accepted");
+    CHECK(why(file_of(std::string{good_card} + "0310480000000000001A")) ==
+          "lines.csv:2: replaces: 20 decimal digits expected");
+    CHECK(why(file_of(std::string{good_card} + "03104800000000000017")) ==
+          "lines.csv:2: replaces: another number expected");
     CHECK(why("kind,colour\n") == "lines.csv:1: colour: no such column");
     CHECK(why("kind,kind\n") == "lines.csv:1: kind: column given twice");
     CHECK(why(file_of(std::string{good_card} + "\n" + std::string{good_card})) ==
@@ -99,4 +104,57 @@ TEST_CASE("issue lines: a wrong PIN is refused and not repeated in the message")
 TEST_CASE("issue lines: an empty file and a header alone order nothing") {
     CHECK(parse_orders("", "x")->empty());
     CHECK(parse_orders(file_of(""), "x")->empty());
+}
+
+TEST_CASE("issue lines: what other programs make of a CSV file") {
+    const std::string lines = file_of(good_card);
+    CHECK(why("\xEF\xBB\xBF" + lines) == "accepted");  // a byte order mark
+    std::string windows = lines;
+    windows.insert(windows.find('\n'), "\r");
+    CHECK(why(windows + "\r\n\r\n") == "accepted");
+    CHECK(parse_orders("\xEF\xBB\xBF" + windows + "\r\n", "x")->size() == 1);
+    // Two marks, a mark on a later line, line ends of an old Macintosh, quotes.
+    CHECK(why("\xEF\xBB\xBF\xEF\xBB\xBF" + lines) == "lines.csv:1: ???kind: no such column");
+    CHECK(why(file_of("\xEF\xBB\xBF" + std::string{good_card})) ==
+          "lines.csv:2: kind: card or sam expected");
+    CHECK(why("kind\rcard") == "lines.csv:1: kind?card: no such column");
+    CHECK(why("\"kind\",number") == "lines.csv:1: \"kind\": no such column");
+    CHECK(why(card_with("card", "\"card\"")) == "lines.csv:2: kind: card or sam expected");
+    CHECK(why(card_with("student", "\"stu,dent\"")) ==
+          "lines.csv:2: 12 columns expected, 13 or more found");
+    CHECK(why("Kind,number\n") == "lines.csv:1: Kind: no such column");
+    CHECK(why("kind, number\n") == "lines.csv:1:  number: no such column");
+    CHECK(why("kind;number\n") == "lines.csv:1: kind;number: no such column");
+}
+
+TEST_CASE("issue lines: zero bytes are refused wherever they stand") {
+    using namespace std::literals;
+    const std::string nul{"\0"sv};
+    CHECK(why(file_of(nul)) == "lines.csv:2: 12 columns expected, 1 found");
+    CHECK(why("kind" + nul + ",number\n") == "lines.csv:1: kind?: no such column");
+    CHECK(why(card_with("sm4", "sm4" + nul)) == "lines.csv:2: suite: sm4 or 3des expected");
+    CHECK(why(card_with("0017", "001" + nul)) == "lines.csv:2: number: 20 hex digits expected");
+    CHECK(why(card_with("123456", "1234" + nul)) == "lines.csv:2: pin: 4..12 digits, or nothing");
+}
+
+TEST_CASE("issue lines: columns that are missing are named by the first line that needs them") {
+    CHECK(why("kind\ncard\n") == "lines.csv:2: number: 20 hex digits expected");
+    CHECK(why("\ncard\n") == "lines.csv:1: : no such column");
+}
+
+TEST_CASE("issue lines: limits of lines and of columns") {
+    const std::string two = file_of(std::string{good_card} + "\n" + std::string{good_sam});
+    CHECK(parse_orders(two, "x", 2).has_value());
+    CHECK(parse_orders(two, "x", 1).error().detail == "x:3: too many lines");
+    // A line that is nothing but commas costs no memory.
+    CHECK(why(file_of(std::string(10'000'000, ','))) ==
+          "lines.csv:2: 12 columns expected, 13 or more found");
+    CHECK(why(std::string(10'000'000, ',')) == "lines.csv:1: : no such column");
+}
+
+TEST_CASE("issue lines: a number may be a card's and a SAM's, but not two cards'") {
+    std::string sam{good_sam};
+    sam.replace(sam.find("10000000000000000001"), 20, "03104800000000000017");
+    CHECK(why(file_of(std::string{good_card} + "\n" + sam)) == "accepted");
+    CHECK(why(file_of(sam + "\n" + sam)) == "lines.csv:3: number: given twice in this file");
 }

@@ -1,5 +1,6 @@
 #include "tests/host/support/processes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -17,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "crypto/keys/x509_revocation.hpp"
 #include "crypto/random/system_random.hpp"
 #include "host/keys/stores.hpp"
 #include "host/service/key_store_keys.hpp"
@@ -154,6 +156,15 @@ std::filesystem::path Nation::deploy_desk(std::uint16_t code) const {
     return out;
 }
 
+std::filesystem::path Nation::deploy_issuer(std::uint16_t code) const {
+    const auto out = at("issuer-" + digits(code));
+    keys({"deploy", "issuer", "--city-dir", at("city-" + digits(code)), "--out", out, "--unit",
+          "issuing", "--custodian", first(), "--custodian", second(), "--nation", at("nation"),
+          "--nation-custodian", first(), "--nation-custodian", second(), "--passphrase-file",
+          passphrase_file()});
+    return out;
+}
+
 platform::TlsMaterial material_of(const std::filesystem::path& deployment) {
     const auto store = host::keys::open_store(
         deployment / host::keys::store_file,
@@ -164,6 +175,30 @@ platform::TlsMaterial material_of(const std::filesystem::path& deployment) {
     out.trusted_pem = read_all(deployment / host::keys::root_file);
     out.private_key = host::keys::reveal_tls(*store.value(), crypto::keys::tls_identity()).value();
     return out;
+}
+
+std::string revocation_list(const Nation& nation, std::uint16_t code, std::uint64_t number,
+                            const std::vector<std::string>& certificates) {
+    namespace keys = crypto::keys;
+    const auto store = host::keys::open_store(
+        nation.at("city-" + digits(code)) / host::keys::store_file,
+        {reinterpret_cast<const std::uint8_t*>(passphrase.data()), passphrase.size()},
+        system_random());
+    const CityCode city{static_cast<std::uint16_t>(std::stoi(digits(code), nullptr, 16))};
+    const auto secret = host::keys::reveal_tls(*store.value(), keys::city_authority(city)).value();
+    const auto days_from_now = [](std::int64_t days) {
+        return platform::local_date_time(platform::SystemClock{}.unix_ms() + days * 86'400'000, 0);
+    };
+    keys::X509RevocationList list{
+        {"city-ca", digits(code), "authority"}, number, days_from_now(-1), days_from_now(1), {}};
+    for (const std::string& pem : certificates) {
+        list.revoked.push_back({keys::read_certificates(pem).value().front().serial,
+                                list.this_update, keys::RevocationReason::key_compromise});
+    }
+    const auto open = keys::public_key_of(secret, system_random()).value();
+    return keys::write_x509_revocation_list(list,
+                                            {open, keys::software_signer(secret, system_random())})
+        .value();
 }
 
 std::unique_ptr<host::Keys> keys_of(const std::filesystem::path& deployment, CityCode city) {
@@ -299,6 +334,79 @@ platform::HttpClientOptions HostProcess::address() const {
     platform::HttpClientOptions out;
     out.host = "127.0.0.1";
     out.port = port_;
+    out.peer_organisation = digits(code_);
+    return out;
+}
+
+IssuerProcess::IssuerProcess(const Nation& nation, std::uint16_t code, const HostProcess* host)
+    : nation_{nation},
+      code_{code},
+      host_{host},
+      deployment_{nation.deploy_issuer(code)},
+      port_{free_port()} {}
+
+IssuerProcess::~IssuerProcess() {
+    if (process_ > 0) kill();
+}
+
+std::vector<std::string> IssuerProcess::arguments(std::vector<std::string> command) const {
+    const std::vector<std::string> before{ONECARD_KEYS_PROGRAM, "issuing"};
+    command.insert(command.begin(), before.begin(), before.end());
+    for (const std::string& more :
+         {std::string{"--deployment"}, deployment_.string(), std::string{"--state"},
+          nation_.at("issuing-" + digits(code_) + ".db").string(), std::string{"--json"}}) {
+        command.push_back(more);
+    }
+    return command;
+}
+
+std::string IssuerProcess::command(std::vector<std::string> words, int expected) const {
+    constexpr std::array reading{"status", "registry", "history", "inventory"};
+    if (std::ranges::find(reading, words.front()) == reading.end()) {
+        words.emplace_back("--passphrase-file");
+        words.push_back(nation_.passphrase_file());
+    }
+    return run_program(arguments(std::move(words)), expected);
+}
+
+void IssuerProcess::start() {
+    auto all = arguments({"serve", "--port", std::to_string(port_), "--passphrase-file",
+                          nation_.passphrase_file().string()});
+    if (host_ != nullptr) {
+        for (const std::string& more :
+             {std::string{"--host"}, std::string{"127.0.0.1"}, std::string{"--host-port"},
+              std::to_string(host_->port())}) {
+            all.push_back(more);
+        }
+    }
+    process_ = spawn(all, STDERR_FILENO);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (std::chrono::steady_clock::now() < until) {
+        const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_port = htons(port_);
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const bool serves =
+            ::connect(socket, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+        ::close(socket);
+        if (serves) return;
+        std::this_thread::sleep_for(5ms);
+    }
+    throw std::runtime_error{"the issuer does not serve"};
+}
+
+void IssuerProcess::kill() {
+    (void)::kill(process_, SIGKILL);
+    (void)::waitpid(process_, nullptr, 0);
+    process_ = -1;
+}
+
+platform::HttpClientOptions IssuerProcess::address() const {
+    platform::HttpClientOptions out;
+    out.host = "127.0.0.1";
+    out.port = port_;
+    out.peer_role = platform::PeerRole::issuer;
     out.peer_organisation = digits(code_);
     return out;
 }

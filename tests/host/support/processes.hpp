@@ -25,6 +25,8 @@ public:
     /// A terminal, or with another role a desk; answers its directory.
     std::filesystem::path deploy_terminal(const TestDevice& device) const;
     std::filesystem::path deploy_desk(std::uint16_t code) const;
+    /// With the nation's roots: it issues SAMs as well.
+    std::filesystem::path deploy_issuer(std::uint16_t code) const;
     [[nodiscard]] std::filesystem::path at(const std::string& name) const { return root_ / name; }
     [[nodiscard]] std::filesystem::path passphrase_file() const { return at("passphrase"); }
     [[nodiscard]] std::filesystem::path second_file() const { return at("second-passphrase"); }
@@ -40,6 +42,10 @@ private:
 
 /// What a deployed directory lets its owner show and say over TLS.
 [[nodiscard]] platform::TlsMaterial material_of(const std::filesystem::path& deployment);
+/// A list of that city's authority, naming the first certificate of each PEM, good for a day.
+[[nodiscard]] std::string revocation_list(const Nation& nation, std::uint16_t code,
+                                          std::uint64_t number,
+                                          const std::vector<std::string>& certificates);
 /// The keys of a deployed host: cards made with them carry TACs that it knows.
 [[nodiscard]] std::unique_ptr<host::Keys> keys_of(const std::filesystem::path& deployment,
                                                   CityCode city);
@@ -83,6 +89,33 @@ private:
     std::uint16_t port_;
     pid_t process_ = -1;
     std::size_t log_seen_ = 0;  ///< where the running process's part begins
+};
+
+/// A city's `onecard-keys issuing serve`. Port, state and log are its own.
+class IssuerProcess {
+public:
+    /// Deploys it. `host`: told of every chip; may be nothing.
+    IssuerProcess(const Nation& nation, std::uint16_t code, const HostProcess* host = nullptr);
+    ~IssuerProcess();
+    IssuerProcess(const IssuerProcess&) = delete;
+    IssuerProcess& operator=(const IssuerProcess&) = delete;
+
+    void start();  ///< returns when it serves
+    void kill();   ///< SIGKILL, and waits for the end
+    /// `onecard-keys issuing ...` on the same state, with --json.
+    [[nodiscard]] std::string command(std::vector<std::string> arguments, int expected = 0) const;
+    [[nodiscard]] pid_t process() const { return process_; }
+    [[nodiscard]] const std::filesystem::path& deployment() const { return deployment_; }
+    [[nodiscard]] platform::HttpClientOptions address() const;
+
+private:
+    [[nodiscard]] std::vector<std::string> arguments(std::vector<std::string> command) const;
+    const Nation& nation_;
+    std::uint16_t code_;
+    const HostProcess* host_;
+    std::filesystem::path deployment_;
+    std::uint16_t port_;
+    pid_t process_ = -1;
 };
 
 }  // namespace host_test

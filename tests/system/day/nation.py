@@ -138,7 +138,8 @@ class Nation:
         self.rehearse('ceremony', 'begin', '--dir', ceremony, '--custodians', ','.join(CUSTODIANS), '--quorum', 2)
         for who in CUSTODIANS:
             progress(f'ceremony: the components of the {who} custodian')
-            self.rehearse('ceremony', 'component', '--dir', ceremony, '--custodian', self.custodian(who), '--generate')
+            self.rehearse('ceremony', 'component', '--dir', ceremony, '--custodian', self.custodian(who), '--generate',
+                          '--sheet', self.place(f'component-sheet-{who}'))
         self.rehearse('ceremony', 'combine', '--dir', ceremony, '--out', self.place('nation'), *self.custodians(who=CUSTODIANS))
 
     def found(self, progress):

@@ -78,10 +78,11 @@ class Town:
             csv = self.place(f'orders-{city.code}.csv')
             csv.write_text('\n'.join(lines) + '\n')
             state = ['--deployment', self.place(f'issuer-{city.code}'), '--state', self.place(f'issuing-{city.code}.db')]
-            self.programs.run('onecard-keys', 'issuing', 'import', *state, '--lines', csv)
+            words = ['--passphrase-file', self.nation.passphrase(f'issuer-{city.code}')]
+            self.programs.run('onecard-keys', 'issuing', 'import', *state, '--lines', csv, *words)
             self.others.append(self.start(f'issuer-{city.code}', 'onecard-keys', 'issuing', 'serve', *state, '--json', '--port', city.issuing_port,
                                           '--registry', self.place(f'registry-{city.code}.jsonl'), '--host', '127.0.0.1', '--host-port', city.host_port,
-                                          '--passphrase-file', self.nation.passphrase(f'issuer-{city.code}')))
+                                          *words))
         for city in self.cities:
             wait_listening(city.issuing_port)
         self.place('amounts.csv').write_text(''.join(f'{card.number},{card.load_fen}\n' for card in self.cards))

@@ -1,0 +1,20 @@
+#pragma once
+// The issuing state's own log: one chained, signed entry in the commit of every change.
+// docs/audit.md, docs/issuing.md, 6.
+#include "host/keys/audit.hpp"
+#include "host/keys/issue_store.hpp"
+
+namespace host::keys {
+
+/// Signs with the audit key of the issuer's key store, which outlives the hook, as does the clock.
+/// Refuses a state whose log another store began.
+[[nodiscard]] ChangeHook audit_hook(const KeyStore& keys, const platform::Clock& clock);
+
+/// Everything in `file`, without changing it. `each` gets every entry that is whole.
+[[nodiscard]] Result<AuditReport> audit_issuing_state(
+    const std::filesystem::path& file, const AuditKnowledge& known,
+    const std::function<void(const crypto::keys::LogEntry&)>& each = {});
+/// True for an issuing state, by its first bytes; false for a key store and anything else.
+[[nodiscard]] bool is_issuing_state(const std::filesystem::path& file);
+
+}  // namespace host::keys

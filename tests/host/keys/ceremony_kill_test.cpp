@@ -1,0 +1,200 @@
+// A ceremony's steps killed before every one of their file operations: docs/ceremony.md, C3 and C4.
+// The operations are this program's own: they replace the C library's, count, and end the process
+// when its time has come.
+#include <map>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/keys/component_file.hpp"
+#include "host/keys/minutes.hpp"
+#include "platform/files.hpp"
+#include "tests/host/keys/ceremony_room.hpp"
+
+namespace {
+
+int operations_left = -1;  // below zero: nobody counts
+constexpr int killed_status = 137;
+
+void count_operation() {
+    if (operations_left > 0 && --operations_left == 0) _exit(killed_status);
+}
+
+}  // namespace
+
+extern "C" {
+
+ssize_t write(int descriptor, const void* data, size_t size) {
+    count_operation();
+    return syscall(SYS_write, descriptor, data, size);
+}
+int fsync(int) {  // what dies here is a process: the kernel keeps what it was given
+    count_operation();
+    return 0;
+}
+int rename(const char* from, const char* to) noexcept {
+    count_operation();
+    return static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int link(const char* from, const char* to) noexcept {
+    count_operation();
+    return static_cast<int>(syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int unlink(const char* path) noexcept {
+    count_operation();
+    return static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+int mkdir(const char* path, mode_t mode) noexcept {
+    count_operation();
+    return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+
+}  // extern "C"
+
+namespace {
+
+using keys_test::components_of;
+using keys_test::kind_of;
+using keys_test::Room;
+namespace fs = std::filesystem;
+
+/// Runs `step` in a process that dies before its `count`-th operation; false when it had fewer.
+template <class Step>
+bool dies_before(int count, Step step) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        operations_left = count;
+        const bool done = step();
+        _exit(done ? 0 : 1);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE((WEXITSTATUS(status) == killed_status || WEXITSTATUS(status) == 0));
+    return WEXITSTATUS(status) == killed_status;
+}
+
+/// The room's directory as it was when this was made.
+class Snapshot {
+public:
+    explicit Snapshot(const Room& room) : room_{room} {
+        fs::copy(room.directory, saved_.path / "ceremony", fs::copy_options::recursive);
+    }
+    void restore() const {
+        for (const auto& entry : fs::directory_iterator{room_.temporary.path}) {
+            fs::remove_all(entry.path());
+        }
+        fs::copy(saved_.path / "ceremony", room_.directory, fs::copy_options::recursive);
+    }
+
+private:
+    const Room& room_;
+    keys_test::Directory saved_;
+};
+
+bool opens(Room& room, const std::string& who, const std::string& words) {
+    const auto ceremony = room.read();
+    return host::keys::open_components(room.directory, ceremony, *ceremony.given_by(who),
+                                       keys_test::bytes_of(words), room.random)
+        .has_value();
+}
+
+}  // namespace
+
+TEST_CASE("combine killed before any file operation: called again it finishes (C4)") {
+    Room room;
+    room.everyone_gives();
+    const Snapshot before{room};
+    int count = 1;
+    for (; dies_before(count, [&] { return room.combine().has_value(); }); ++count) {
+        INFO("operation ", count);
+        if (fs::exists(room.nation)) {  // never a second one with the same roots
+            const auto nation = std::exchange(room.nation, room.temporary.path / "second");
+            CHECK(kind_of(room.combine()) == "ceremony_finished");
+            CHECK(kind_of(room.give("li", components_of("chen"), true, room.words["li"])) ==
+                  "ceremony_finished");
+            room.nation = nation;
+        } else {  // the components are still there, every one
+            CHECK(room.component_files() == 3);
+            for (const auto& [who, words] : room.words) CHECK(opens(room, who, words));
+        }
+        CHECK(kind_of(room.combine()) == "accepted");
+        const auto nation =
+            host::keys::open_nation(room.nation, room.persons({"li", "zhao"}), room.random);
+        REQUIRE(nation.has_value());
+        CHECK(keys_test::is_sum_of(*nation->store, {"li", "wang", "zhao"}));
+        CHECK_FALSE(fs::exists(room.directory / "components"));
+        CHECK(room.read().finished);
+        const auto minutes = platform::read_text_file(room.directory / "minutes.txt", 1 << 16);
+        CHECK(host::keys::verify_minutes(minutes.value(), room.nation).value() ==
+              host::keys::MinutesVerdict::valid);
+        before.restore();
+    }
+    CHECK(count > 40);
+}
+
+TEST_CASE("component killed before any file operation: not given or given (C3)") {
+    Room room;
+    REQUIRE(room.begin());
+    REQUIRE(room.give("wang"));
+    const Snapshot before{room};
+    int count = 1;
+    for (; dies_before(count, [&] { return room.give("li").has_value(); }); ++count) {
+        INFO("operation ", count);
+        if (room.read().given_by("li") != nullptr) {
+            CHECK(opens(room, "li", room.words["li"]));
+            CHECK(kind_of(room.give("li")) == "component_exists");
+        } else {
+            CHECK(kind_of(room.give("li")) == "accepted");
+            CHECK(room.component_files() == 2);  // nothing is left of the killed one
+        }
+        CHECK(kind_of(room.give("zhao")) == "accepted");
+        CHECK(room.component_files() == 3);
+        CHECK(kind_of(room.combine()) == "accepted");
+        before.restore();
+    }
+    CHECK(count > 12);
+}
+
+TEST_CASE("component --again killed before any file operation: the old ones or the new (C3)") {
+    Room room;
+    room.everyone_gives();
+    const Snapshot before{room};
+    const std::string old = std::exchange(room.words["li"], "new words of li");
+    const auto again = [&] { return room.give("li", components_of("chen"), true, old); };
+    int count = 1;
+    int replaced = 0;
+    for (; dies_before(count, [&] { return again().has_value(); }); ++count) {
+        INFO("operation ", count);
+        if (opens(room, "li", room.words["li"])) {
+            ++replaced;
+        } else {
+            CHECK(opens(room, "li", old));
+            CHECK(kind_of(again()) == "accepted");
+        }
+        CHECK(kind_of(room.combine()) == "accepted");
+        const auto nation = host::keys::open_nation(room.nation, room.persons(), room.random);
+        REQUIRE(nation.has_value());
+        CHECK(keys_test::is_sum_of(*nation->store, {"chen", "wang", "zhao"}));
+        before.restore();
+    }
+    CHECK(count > 15);
+    CHECK(replaced > 0);
+    CHECK(replaced < count);
+}
+
+TEST_CASE("begin killed before any file operation: no ceremony or one") {
+    Room room;
+    int count = 1;
+    for (; dies_before(count, [&] { return room.begin().has_value(); }); ++count) {
+        INFO("operation ", count);
+        if (!fs::exists(room.directory)) REQUIRE(room.begin());
+        CHECK(kind_of(room.give("li")) == "accepted");
+        fs::remove_all(room.directory);
+    }
+    CHECK(count > 3);
+}
