@@ -55,14 +55,18 @@ public:
         }
         return answers;
     }
-    /// Blank to issued, with this issuer's store. Answers the keys that went in.
+    /// Blank to issued, with this issuer's store. Answers the nation's purchase roots that went in.
     std::vector<host::keys::KeyStamp> personalise(const host::keys::KeyStore& issuer) {
         const auto opening = host::keys::read_opening(send(host::keys::opening_commands())).value();
         const auto plan = host::keys::personalise(issuer, place, sam, opening).value();
         const auto answers = send(plan.commands);
         REQUIRE(host::keys::check_done(answers, plan.commands.size(), plan.receipt).has_value());
         power_on();
-        return plan.keys;
+        std::vector<host::keys::KeyStamp> roots;
+        std::ranges::copy_if(plan.keys, std::back_inserter(roots), [](const auto& key) {
+            return key.national && key.use == KeyUse::purchase;
+        });
+        return roots;
     }
 
 private:
