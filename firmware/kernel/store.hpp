@@ -202,6 +202,7 @@ private:
     [[nodiscard]] Outcome<void> settle_by_opening(unsigned end, std::uint32_t predecessor);
     [[nodiscard]] bool check_matches(Location at, unsigned units) const;
     [[nodiscard]] unsigned find_end(std::uint16_t page) const;
+    [[nodiscard]] bool is_followed(std::uint16_t page, unsigned unit) const;
 
     Flash* flash_;
     std::array<Location, object_count_max> index_{};

@@ -10,8 +10,8 @@ using protocol::StatusWord;
 namespace {
 constexpr unsigned units_per_page = log_format::units_per_page;
 constexpr unsigned first_record_unit = log_format::first_record_unit;
-// An opening is proven when something stands behind the first unit that followed it.
-constexpr unsigned proven_end = first_record_unit + 2;
+// An opening is proven when something stands here or behind: behind the unit that followed it.
+constexpr unsigned proof_unit = first_record_unit + 1;
 // Below this, recovery reclaims before the first answer: many interrupted writes in a row got us
 // here.
 constexpr std::uint16_t ready_pages_urgent = relocation_reserve_pages + 2;
@@ -28,6 +28,15 @@ unsigned Store::find_end(std::uint16_t page) const {
     return end;
 }
 
+/// True if anything in the page from `unit` on does not look erased: most often its first unit.
+bool Store::is_followed(std::uint16_t page, unsigned unit) const {
+    while (unit < units_per_page && read_unit(static_cast<Location>(
+                                        page * units_per_page + unit)) == log_format::erased_unit) {
+        ++unit;
+    }
+    return unit < units_per_page;
+}
+
 /// Step 1: which pages are opened, which are ready. The newest opened one is the head; its opening
 /// is kept as it was read, because the next look may differ until it is proven.
 log_format::Opening Store::survey() {
@@ -36,7 +45,7 @@ log_format::Opening Store::survey() {
         const auto first = static_cast<Location>(page * units_per_page);
         if (const auto opening = read_opening(page)) {
             // An opening that nothing followed may be gone at the next look: it does not count.
-            if (find_end(page) == first_record_unit) continue;
+            if (!is_followed(page, first_record_unit)) continue;
             set_page(in_log_, page, true);
             if (opening->sequence > head_sequence_) {
                 head_sequence_ = opening->sequence;
@@ -103,14 +112,14 @@ Outcome<void> Store::erase_idle_pages() {
 Outcome<void> Store::settle_by_opening(unsigned end, std::uint32_t predecessor) {
     ONECARD_CHECK(open_page(end, predecessor));
     ONECARD_CHECK(zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2));
-    erased_from_ = proven_end;
+    erased_from_ = proof_unit + 1;
     return {};
 }
 
 /// Step 4: a head page with nothing proven in it may be a decision that was answered upon, or one
 /// that was being written. The same decision is written again, in a page of its own.
 Outcome<void> Store::prove_head(const Opening& newest) {
-    if (find_end(head_) >= proven_end) return {};
+    if (is_followed(head_, proof_unit)) return {};
     if (newest.predecessor == 0) {
         return fail(StatusWord::conditions_not_satisfied);  // formatting was interrupted
     }

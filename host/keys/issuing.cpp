@@ -94,18 +94,18 @@ public:
         out_.commands.push_back(session_.write_key(usage, index, master->version, *key));
         return master->version;
     }
-    /// The nation's root itself: a SAM derives both levels.
-    IssuingResult<KeyVersion> sam_key(KeyUsage usage, KeyIndex index, KeyUse use, Suite suite,
-                                      std::uint8_t limit) {
-        const auto root = newest_active(store_, "national", use, suite);
-        if (!root) return key_missing("national", suite);
-        PurseKey key;
-        key.suite = suite;
-        if (!store_.reveal(root->id, key.value.bytes())) return key_missing("national", suite);
+    /// The nation's roots themselves: a SAM derives both levels. Answers the purchase key's
+    /// version.
+    IssuingResult<KeyVersion> sam_keys(KeyIndex index, Suite suite) {
+        ONECARD_TRY(purchase, root(KeyUse::purchase, suite));
         constexpr std::uint8_t not_counted = 0;  // nobody's MAC is compared with these keys
-        out_.commands.push_back(
-            session_.write_key(usage, index, root->version, key, not_counted, limit));
-        return root->version;
+        out_.commands.push_back(session_.write_key(KeyUsage::sam_purchase, index, purchase.version,
+                                                   purchase.key, not_counted));
+        ONECARD_TRY(lock, root(KeyUse::application_lock, suite));
+        out_.commands.push_back(session_.write_delegated_key(index, lock.version, lock.key,
+                                                             protocol::delegated_lock_limit,
+                                                             protocol::uses_unlimited));
+        return purchase.version;
     }
     void write_pin(const std::string& digits);
     Personalisation finish(const ChipSerial& serial) {
@@ -117,6 +117,19 @@ public:
     void stamp(Suite suite, KeyVersion version) { out_.keys.push_back({suite, version}); }
 
 private:
+    struct Root {
+        KeyVersion version;
+        PurseKey key;
+    };
+    IssuingResult<Root> root(KeyUse use, Suite suite) const {
+        const auto found = newest_active(store_, "national", use, suite);
+        if (!found) return key_missing("national", suite);
+        Root out{found->version, {}};
+        out.key.suite = suite;
+        if (!store_.reveal(found->id, out.key.value.bytes())) return key_missing("national", suite);
+        return out;
+    }
+
     const KeyStore& store_;
     const IssuerPlace& place_;
     PersonalisationSession session_;
@@ -219,11 +232,7 @@ IssuingResult<void> build(Builder& builder, const IssuerPlace& place, const SamO
     builder.write_file(protocol::sam_sfi_application, info.bytes());
     std::uint8_t index = 0;
     for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
-        ONECARD_TRY(version, builder.sam_key(KeyUsage::sam_purchase, KeyIndex{index},
-                                             KeyUse::purchase, suite, 0));
-        ONECARD_CHECK(builder.sam_key(KeyUsage::sam_delegated_mac, KeyIndex{index},
-                                      KeyUse::application_lock, suite,
-                                      protocol::delegated_lock_limit));
+        ONECARD_TRY(version, builder.sam_keys(KeyIndex{index}, suite));
         builder.stamp(suite, version);
         ++index;
     }

@@ -108,4 +108,13 @@ protocol::ShortCommand protect(Chip& card, const PurseKey& key,
     return protocol::make_command(header[0], header[1], header[2], header[3], data, command.le);
 }
 
+protocol::ShortCommand write_key(Chip& chip, const PurseKey& control, protocol::KeyUsage usage,
+                                 protocol::KeyIndex index, Bytes plain) {
+    std::array<std::uint8_t, 48> text{};
+    const auto size = crypto::purse::encipher(control, plain, text);
+    if (!size) throw std::runtime_error{"the plaintext is too long"};
+    return protect(chip, control,
+                   {protocol::write_key_header(usage, index), Bytes{text}.first(*size)});
+}
+
 }  // namespace tests

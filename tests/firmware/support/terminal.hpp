@@ -30,6 +30,10 @@ void lock_grey(Chip& card, Chip& sam);
 /// Adds the MAC of operational secure messaging, with a fresh challenge of the card.
 [[nodiscard]] protocol::ShortCommand protect(Chip& card, const PurseKey& key,
                                              const protocol::PlainCommand& command);
+/// WRITE KEY in operation: the plaintext (version1 suite1 tries1 limit1 value) under this key 39.
+[[nodiscard]] protocol::ShortCommand write_key(Chip& chip, const PurseKey& control,
+                                               protocol::KeyUsage usage, protocol::KeyIndex index,
+                                               Bytes plain);
 [[nodiscard]] constexpr unsigned status(const Answer& answer) {
     return static_cast<unsigned>(answer.status);
 }
