@@ -24,6 +24,11 @@ void lock_grey(Chip& card, Chip& sam);
 /// GREY UNLOCK of this sum, as the issuer's host would answer. Verifies the PIN.
 [[nodiscard]] protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen,
                                                    Suite suite = Suite::sm4);
+/// DEBIT FOR UNLOAD, UPDATE OVERDRAW LIMIT: as the issuer's host would answer. They verify the PIN.
+[[nodiscard]] protocol::ShortCommand unload(Chip& card, std::uint32_t fen,
+                                            Suite suite = Suite::sm4);
+[[nodiscard]] protocol::ShortCommand new_limit(Chip& card, std::uint32_t fen,
+                                               Suite suite = Suite::sm4);
 /// Records that differ by their last byte.
 [[nodiscard]] std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark);
 [[nodiscard]] std::array<std::uint8_t, protocol::RailJourney::size> journey(std::uint8_t mark);
