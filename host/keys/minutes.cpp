@@ -99,7 +99,7 @@ std::optional<FoundingEntry> find_founding(const crypto::keys::StoreIdentity& id
 }
 
 std::string columns(const std::vector<Pair>& pairs, std::string_view before_value) {
-    constexpr std::size_t width = 36;
+    constexpr std::size_t width = 44;
     std::string out;
     for (const Pair& pair : pairs) {
         std::string line = "  " + pair.name;
@@ -113,7 +113,7 @@ std::string columns(const std::vector<Pair>& pairs, std::string_view before_valu
 
 std::string places_to_sign(const std::vector<Pair>& participants) {
     std::vector<Pair> lines;
-    for (const Pair& each : participants) lines.push_back({each.name, std::string(40, '_')});
+    for (const Pair& each : participants) lines.push_back({each.name, std::string(36, '_')});
     return columns(lines, "");
 }
 

@@ -155,6 +155,23 @@ TEST_CASE("files: creating never overwrites") {
     CHECK(std::distance(std::filesystem::directory_iterator{directory.path}, {}) == 1);
 }
 
+TEST_CASE("files: erasing overwrites before it unlinks and follows no link") {
+    const Directory directory;
+    const auto path = directory.path / "file";
+    REQUIRE(platform::replace_file(path, "sealed bytes").has_value());
+    const auto second_name = directory.path / "held";  // what the disk blocks hold afterwards
+    std::filesystem::create_hard_link(path, second_name);
+    CHECK(platform::erase_file(path).has_value());
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(platform::read_text_file(second_name, 100) == std::string(12, '\0'));
+    CHECK(platform::erase_file(path).has_value());  // not there: nothing to do
+    CHECK(platform::erase_file(directory.path).error().error == FileError::not_a_file);
+    REQUIRE(platform::replace_file(path, "another's").has_value());
+    std::filesystem::create_symlink(path, directory.path / "link");
+    CHECK_FALSE(platform::erase_file(directory.path / "link").has_value());
+    CHECK(platform::read_text_file(path, 100) == "another's");
+}
+
 // ---- Passphrases
 
 namespace {
@@ -212,6 +229,33 @@ TEST_CASE("passphrase: a file that others can read is refused") {
         REQUIRE(::chown(source.file.c_str(), 65534, 65534) == 0);
         CHECK(platform::read_passphrase(source).error() == PassphraseError::file_not_ours);
     }
+}
+
+TEST_CASE("secret lines: to the end of the source and not more than asked for") {
+    const Directory directory;
+    platform::PassphraseSource source;
+    source.file = directory.path / "sheet";
+    const auto read = [&](std::string_view text, std::size_t count_max) {
+        REQUIRE(platform::replace_file(source.file, text).has_value());
+        return platform::read_secret_lines(source, count_max);
+    };
+    const auto lines = read("one\r\n\n two \nthree", 3);
+    REQUIRE(lines.has_value());
+    REQUIRE(lines->size() == 3);
+    CHECK(text_of((*lines)[0].bytes()) == "one");
+    CHECK(text_of((*lines)[1].bytes()) == " two ");
+    CHECK(text_of((*lines)[2].bytes()) == "three");
+    CHECK(read("one\ntwo\nthree", 2).error() == PassphraseError::too_long);
+    CHECK(read(std::string(1025, 'x'), 2).error() == PassphraseError::too_long);
+    CHECK(read("", 2).error() == PassphraseError::empty);
+    CHECK(read("\n\n", 2).error() == PassphraseError::empty);
+    REQUIRE(::chmod(source.file.c_str(), 0640) == 0);
+    CHECK(platform::read_secret_lines(source, 2).error() == PassphraseError::file_not_private);
+    source.descriptor = 0;
+    CHECK(platform::read_secret_lines(source, 2).error() == PassphraseError::sources_conflict);
+    source.file.clear();
+    source.descriptor = 999;
+    CHECK(platform::read_secret_lines(source, 2).error() == PassphraseError::unreadable);
 }
 
 TEST_CASE("passphrase: sources that conflict or are not there") {

@@ -68,14 +68,16 @@ Result<void> run_begin(Options& options) {
 
 std::string next_step(const Ceremony& ceremony, const path& directory) {
     if (ceremony.finished) return "finished: the nation was founded in " + ceremony.nation;
+    const std::string step = "next: onecard-keys ceremony ";
+    const char* mark = ceremony.mark == Mark::rehearsal ? " --rehearsal --seed N" : "";
     for (const std::string& who : ceremony.custodians) {
         if (ceremony.given_by(who) != nullptr) continue;
-        return fmt::format("next: onecard-keys ceremony component --dir {} --custodian {}",
-                           directory.string(), who);
+        return step +
+               fmt::format("component --dir {} --custodian {}{}", directory.string(), who, mark);
     }
-    return fmt::format("next: onecard-keys ceremony combine --dir {} --out {} --custodian {}",
-                       directory.string(), ceremony.nation.empty() ? "DIR" : ceremony.nation,
-                       fmt::join(ceremony.custodians, " --custodian "));
+    return step + fmt::format("combine --dir {} --out {} --custodian {}{}", directory.string(),
+                              ceremony.nation.empty() ? "DIR" : ceremony.nation,
+                              fmt::join(ceremony.custodians, " --custodian "), mark);
 }
 
 std::string status_text(const Ceremony& ceremony, const path& directory) {
