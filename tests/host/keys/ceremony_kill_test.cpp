@@ -134,7 +134,7 @@ TEST_CASE("combine killed before any file operation: called again it finishes (C
               host::keys::MinutesVerdict::valid);
         before.restore();
     }
-    CHECK(count > 40);
+    CHECK(count > 30);
 }
 
 TEST_CASE("component killed before any file operation: not given or given (C3)") {
