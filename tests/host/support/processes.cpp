@@ -180,10 +180,14 @@ platform::TlsMaterial material_of(const std::filesystem::path& deployment) {
 std::string revocation_list(const Nation& nation, std::uint16_t code, std::uint64_t number,
                             const std::vector<std::string>& certificates) {
     namespace keys = crypto::keys;
+    const std::string second = std::string{passphrase} + " of the second custodian";
+    const auto bytes = [](std::string_view words) {
+        return crypto::Bytes{reinterpret_cast<const std::uint8_t*>(words.data()), words.size()};
+    };
+    const std::array people{host::keys::Custodian{"first", bytes(passphrase)},
+                            host::keys::Custodian{"second", bytes(second)}};
     const auto store = host::keys::open_store(
-        nation.at("city-" + digits(code)) / host::keys::store_file,
-        {reinterpret_cast<const std::uint8_t*>(passphrase.data()), passphrase.size()},
-        system_random());
+        nation.at("city-" + digits(code)) / host::keys::store_file, people, system_random());
     const CityCode city{static_cast<std::uint16_t>(std::stoi(digits(code), nullptr, 16))};
     const auto secret = host::keys::reveal_tls(*store.value(), keys::city_authority(city)).value();
     const auto days_from_now = [](std::int64_t days) {
