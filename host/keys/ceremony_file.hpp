@@ -50,7 +50,7 @@ struct Ceremony {
 /// What was agreed, as JSON: id, mark, quorum and names. Stands in the log of every custodian's
 /// file, so that nobody changes it behind their backs.
 [[nodiscard]] std::string invitation(const Ceremony& ceremony);
-/// "li-1.store".
+/// "first-1.store".
 [[nodiscard]] std::string file_name(const GivenComponents& given);
 
 [[nodiscard]] std::string to_json(const Ceremony& ceremony);

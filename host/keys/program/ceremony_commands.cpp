@@ -19,13 +19,13 @@ using std::filesystem::path;
 
 constexpr const char* help =
     R"(A rehearsal with three custodians, of whom two open the nation's store later:
-  onecard-keys ceremony begin --dir c --custodians li,wang,zhao --quorum 2 --rehearsal --seed 1
-  onecard-keys ceremony component --dir c --custodian li --generate --sheet li.sheet --rehearsal --seed 1
-  onecard-keys ceremony component --dir c --custodian wang --from wang.sheet --rehearsal --seed 1
-  onecard-keys ceremony component --dir c --custodian zhao --rehearsal --seed 1     (typed)
+  onecard-keys ceremony begin --dir c --custodians first,second,third --quorum 2 --rehearsal --seed 1
+  onecard-keys ceremony component --dir c --custodian first --generate --sheet first.sheet --rehearsal --seed 1
+  onecard-keys ceremony component --dir c --custodian second --from second.sheet --rehearsal --seed 1
+  onecard-keys ceremony component --dir c --custodian third --rehearsal --seed 1     (typed)
   onecard-keys ceremony status --dir c
   onecard-keys ceremony combine --dir c --out nation \
-      --custodian li --custodian wang --custodian zhao --rehearsal --seed 1
+      --custodian first --custodian second --custodian third --rehearsal --seed 1
   onecard-keys ceremony verify-minutes c/minutes.txt --nation nation
 
 A real one has no --rehearsal and no --seed, and each custodian comes alone. Each step may be on another day;
@@ -333,7 +333,8 @@ void add_begin(CLI::App& parent, Run& run) {
     CLI::App* command = add_step(parent, run, options, "begin",
                                  "Name the custodians; makes the ceremony's directory", run_begin);
     add_directory(*command, *options);
-    command->add_option("--custodians", options->invited, "Who gives components: li,wang,zhao")
+    command
+        ->add_option("--custodians", options->invited, "Who gives components: first,second,third")
         ->required()
         ->delimiter(',');
     command

@@ -115,7 +115,7 @@ TEST_CASE("combine killed before any file operation: called again it finishes (C
         if (fs::exists(room.nation)) {  // never a second one with the same roots
             const auto nation = std::exchange(room.nation, room.temporary.path / "second");
             CHECK(kind_of(room.combine()) == "ceremony_finished");
-            CHECK(kind_of(room.give("li", components_of("chen"), true, room.words["li"])) ==
+            CHECK(kind_of(room.give("first", components_of("fourth"), true, room.words["first"])) ==
                   "ceremony_finished");
             room.nation = nation;
         } else {  // the components are still there, every one
@@ -124,9 +124,9 @@ TEST_CASE("combine killed before any file operation: called again it finishes (C
         }
         CHECK(kind_of(room.combine()) == "accepted");
         const auto nation =
-            host::keys::open_nation(room.nation, room.persons({"li", "zhao"}), room.random);
+            host::keys::open_nation(room.nation, room.persons({"first", "third"}), room.random);
         REQUIRE(nation.has_value());
-        CHECK(keys_test::is_sum_of(*nation->store, {"li", "wang", "zhao"}));
+        CHECK(keys_test::is_sum_of(*nation->store, {"first", "second", "third"}));
         CHECK_FALSE(fs::exists(room.directory / "components"));
         CHECK(room.read().finished);
         const auto minutes = platform::read_text_file(room.directory / "minutes.txt", 1 << 16);
@@ -140,19 +140,19 @@ TEST_CASE("combine killed before any file operation: called again it finishes (C
 TEST_CASE("component killed before any file operation: not given or given (C3)") {
     Room room;
     REQUIRE(room.begin());
-    REQUIRE(room.give("wang"));
+    REQUIRE(room.give("second"));
     const Snapshot before{room};
     int count = 1;
-    for (; dies_before(count, [&] { return room.give("li").has_value(); }); ++count) {
+    for (; dies_before(count, [&] { return room.give("first").has_value(); }); ++count) {
         INFO("operation ", count);
-        if (room.read().given_by("li") != nullptr) {
-            CHECK(opens(room, "li", room.words["li"]));
-            CHECK(kind_of(room.give("li")) == "component_exists");
+        if (room.read().given_by("first") != nullptr) {
+            CHECK(opens(room, "first", room.words["first"]));
+            CHECK(kind_of(room.give("first")) == "component_exists");
         } else {
-            CHECK(kind_of(room.give("li")) == "accepted");
+            CHECK(kind_of(room.give("first")) == "accepted");
             CHECK(room.component_files() == 2);  // nothing is left of the killed one
         }
-        CHECK(kind_of(room.give("zhao")) == "accepted");
+        CHECK(kind_of(room.give("third")) == "accepted");
         CHECK(room.component_files() == 3);
         CHECK(kind_of(room.combine()) == "accepted");
         before.restore();
@@ -164,22 +164,22 @@ TEST_CASE("component --again killed before any file operation: the old ones or t
     Room room;
     room.everyone_gives();
     const Snapshot before{room};
-    const std::string old = std::exchange(room.words["li"], "new words of li");
-    const auto again = [&] { return room.give("li", components_of("chen"), true, old); };
+    const std::string old = std::exchange(room.words["first"], "new words of first");
+    const auto again = [&] { return room.give("first", components_of("fourth"), true, old); };
     int count = 1;
     int replaced = 0;
     for (; dies_before(count, [&] { return again().has_value(); }); ++count) {
         INFO("operation ", count);
-        if (opens(room, "li", room.words["li"])) {
+        if (opens(room, "first", room.words["first"])) {
             ++replaced;
         } else {
-            CHECK(opens(room, "li", old));
+            CHECK(opens(room, "first", old));
             CHECK(kind_of(again()) == "accepted");
         }
         CHECK(kind_of(room.combine()) == "accepted");
         const auto nation = host::keys::open_nation(room.nation, room.persons(), room.random);
         REQUIRE(nation.has_value());
-        CHECK(keys_test::is_sum_of(*nation->store, {"chen", "wang", "zhao"}));
+        CHECK(keys_test::is_sum_of(*nation->store, {"fourth", "second", "third"}));
         before.restore();
     }
     CHECK(count > 15);
@@ -193,7 +193,7 @@ TEST_CASE("begin killed before any file operation: no ceremony or one") {
     for (; dies_before(count, [&] { return room.begin().has_value(); }); ++count) {
         INFO("operation ", count);
         if (!fs::exists(room.directory)) REQUIRE(room.begin());
-        CHECK(kind_of(room.give("li")) == "accepted");
+        CHECK(kind_of(room.give("first")) == "accepted");
         fs::remove_all(room.directory);
     }
     CHECK(count > 3);

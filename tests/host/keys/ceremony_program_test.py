@@ -95,7 +95,7 @@ class Case(unittest.TestCase):
         self.addCleanup(self.temporary.cleanup)
         self.place = pathlib.Path(self.temporary.name)
         self.room = self.place / 'c'
-        for who in ('li', 'wang', 'zhao'):
+        for who in ('first', 'second', 'third'):
             self.private(who, f'the long words of {who}\n')
 
     def private(self, name, text):
@@ -121,43 +121,43 @@ class Case(unittest.TestCase):
         self.assertIn(kind, result.stderr)
 
     def begin(self):
-        self.done(self.ceremony('begin', '--custodians', 'li,wang,zhao', '--quorum', 2))
+        self.done(self.ceremony('begin', '--custodians', 'first,second,third', '--quorum', 2))
 
     def give(self, who, values):
         sheet = self.private(who + '.typed', sheet_of(values))
         return self.ceremony('component', *self.person(who), '--from', sheet)
 
     def combine(self, *arguments, **more):
-        return self.ceremony('combine', '--out', self.place / 'nation', *self.person('li'), *self.person('wang'),
-                             *self.person('zhao'), *arguments, **more)
+        return self.ceremony('combine', '--out', self.place / 'nation', *self.person('first'), *self.person('second'),
+                             *self.person('third'), *arguments, **more)
 
 
 class Ceremonies(Case):
     def test_three_custodians_by_sheet_file_and_descriptor(self):
         self.begin()
-        sheet = self.place / 'li.sheet'
-        out = self.done(self.ceremony('component', *self.person('li'), '--generate', '--sheet', sheet))
+        sheet = self.place / 'first.sheet'
+        out = self.done(self.ceremony('component', *self.person('first'), '--generate', '--sheet', sheet))
         self.assertEqual(stat.S_IMODE(sheet.stat().st_mode), 0o600)
-        li = read_sheet(sheet)
-        for root, value in zip(ROOTS, li):
+        first = read_sheet(sheet)
+        for root, value in zip(ROOTS, first):
             self.assertRegex(out, f'{root} +{check_value(root, value)}')
             self.assertNotIn(value.hex().upper()[:8], out)
-        self.assertIn('wang                             missing', self.done(run('ceremony', 'status', '--dir', self.room)))
-        wang, zhao = components(1), components(2)
-        self.done(self.give('wang', wang))
-        typed = self.private('zhao.typed', '# grouped, lower case\n\n' + sheet_of(zhao).lower())
+        self.assertIn(f'{"second":<32} missing', self.done(run('ceremony', 'status', '--dir', self.room)))
+        second, third = components(1), components(2)
+        self.done(self.give('second', second))
+        typed = self.private('third.typed', '# grouped, lower case\n\n' + sheet_of(third).lower())
         with open(typed, encoding='ascii') as descriptor:
-            answer = json.loads(self.done(self.ceremony('component', *self.person('zhao'), '--from-fd', descriptor.fileno(), '--json',
+            answer = json.loads(self.done(self.ceremony('component', *self.person('third'), '--from-fd', descriptor.fileno(), '--json',
                                                         pass_fds=[descriptor.fileno()])))
         self.assertEqual([each['check_value'] for each in answer['check_values']],
-                         [check_value(root, value) for root, value in zip(ROOTS, zhao)])
+                         [check_value(root, value) for root, value in zip(ROOTS, third)])
         status = json.loads(self.done(run('ceremony', 'status', '--dir', self.room, '--json')))
         self.assertTrue(all(each['given_at'] for each in status['custodians']))
         self.assertFalse(status['finished'])
         self.done(self.combine())
         self.assertFalse((self.room / 'components').exists())
         minutes = (self.room / 'minutes.txt').read_text()
-        for root, value in zip(ROOTS, added(li, wang, zhao)):
+        for root, value in zip(ROOTS, added(first, second, third)):
             self.assertRegex(minutes, f'national {root} v1 +{check_value(root, value)}\n')
         self.assertIn('REHEARSAL', minutes)
         self.minutes_hold(minutes)
@@ -167,13 +167,13 @@ class Ceremonies(Case):
         self.assertEqual(self.done(run('ceremony', 'verify-minutes', page, '--nation', nation)), 'VALID\n')
         key = ''.join(re.search(r'\(SM3\)\n  ([0-9A-F]{64})\n  ([0-9A-F]{64})\n', minutes).groups())
         self.assertEqual(self.done(run('ceremony', 'verify-minutes', page, '--key', key)), 'VALID\n')
-        two = [*self.person('zhao'), *self.person('li')]
+        two = [*self.person('third'), *self.person('first')]
         again = self.done(run('ceremony', 'minutes', '--nation', nation, *two))
         self.assertEqual(again.split('signature: ')[0], minutes.split('signature: ')[0])
         self.done(run('ceremony', 'minutes', '--nation', nation, *two, '--out', self.place / 'again'))
         self.done(run('ceremony', 'verify-minutes', self.place / 'again', '--nation', nation))
-        self.refused(run('ceremony', 'minutes', '--nation', nation, *self.person('li')), 'quorum_missing')
-        page.write_text(minutes.replace('zhao', 'chen', 1))
+        self.refused(run('ceremony', 'minutes', '--nation', nation, *self.person('first')), 'quorum_missing')
+        page.write_text(minutes.replace('third', 'fourth', 1))
         bad = run('ceremony', 'verify-minutes', page, '--nation', nation, '--json')
         self.assertEqual((bad.returncode, json.loads(bad.stdout)), (1, {'valid': False, 'reason': 'signature_wrong'}))
         bad = run('ceremony', 'verify-minutes', page, '--key', key)
@@ -187,11 +187,11 @@ class Ceremonies(Case):
     def test_typed_on_a_terminal_and_a_mistake_asked_again(self):
         self.begin()
         values = components(3)
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, '--custodian', 'wang', *REHEARSAL)
-        terminal.answer('wang, passphrase', 'words that wang types')
-        terminal.answer('The same again', 'words that wang types')
+        terminal = Terminal('ceremony', 'component', '--dir', self.room, '--custodian', 'second', *REHEARSAL)
+        terminal.answer('second, passphrase', 'words that second types')
+        terminal.answer('The same again', 'words that second types')
         terminal.answer('purchase sm4, component', values[0].hex())
-        terminal.answer('check value', '000000')
+        terminal.answer(', its check value', '000000')
         for root, value in zip(ROOTS, values):
             terminal.answer(root + ', component', value.hex(' ', 4))
             terminal.answer(root + ', its check value', check_value(root, value))
@@ -202,18 +202,18 @@ class Ceremonies(Case):
             self.assertNotIn(value.hex()[:8], terminal.shown)
             self.assertRegex(terminal.shown, f'{root} +{check_value(root, value)}')
         # Three mistakes end it, and nothing is given.
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('li'), *REHEARSAL)
+        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('first'), *REHEARSAL)
         for _ in range(3):
-            terminal.answer('component', 'no digits')
-            terminal.answer('check value', '000000')
+            terminal.answer(', component (32 hex digits): ', 'no digits')
+            terminal.answer(', its check value', '000000')
         self.assertEqual(terminal.finish(), 1)
         status = json.loads(self.done(run('ceremony', 'status', '--dir', self.room, '--json')))
         self.assertEqual([bool(each['given_at']) for each in status['custodians']], [False, True, False])
 
     def test_a_drawn_component_is_shown_on_the_terminal_only(self):
         self.begin()
-        self.refused(self.ceremony('component', *self.person('li'), '--generate'), '--sheet FILE')
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('li'), '--generate', *REHEARSAL)
+        self.refused(self.ceremony('component', *self.person('first'), '--generate'), '--sheet FILE')
+        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('first'), '--generate', *REHEARSAL)
         self.assertEqual(terminal.finish(), 0, terminal.shown)
         sheet = self.place / 'shown'
         shown = terminal.shown.replace('\r', '')
@@ -221,46 +221,46 @@ class Ceremonies(Case):
         self.assertEqual(len(read_sheet(sheet)), 4)
 
     def test_a_live_ceremony(self):
-        self.done(self.ceremony('begin', '--custodians', 'li,wang', mark=[]))
-        for who in ('li', 'wang'):
+        self.done(self.ceremony('begin', '--custodians', 'first,second', mark=[]))
+        for who in ('first', 'second'):
             self.done(self.ceremony('component', *self.person(who), '--generate', '--sheet', self.place / f'{who}.sheet', mark=[]))
-        self.refused(self.ceremony('combine', '--out', self.place / 'nation', *self.person('li'), *self.person('wang')), 'mark_mismatch')
-        self.done(self.ceremony('combine', '--out', self.place / 'nation', *self.person('li'), *self.person('wang'), mark=[]))
+        self.refused(self.ceremony('combine', '--out', self.place / 'nation', *self.person('first'), *self.person('second')), 'mark_mismatch')
+        self.done(self.ceremony('combine', '--out', self.place / 'nation', *self.person('first'), *self.person('second'), mark=[]))
         minutes = (self.room / 'minutes.txt').read_text()
         self.assertNotIn('REHEARSAL', minutes)
         self.assertEqual(self.done(run('ceremony', 'verify-minutes', self.room / 'minutes.txt', '--nation', self.place / 'nation')), 'VALID\n')
-        sheets = [read_sheet(self.place / f'{who}.sheet') for who in ('li', 'wang')]
+        sheets = [read_sheet(self.place / f'{who}.sheet') for who in ('first', 'second')]
         for root, value in zip(ROOTS, added(*sheets, [bytes(16)] * 4)):
             self.assertRegex(minutes, f'national {root} v1 +{check_value(root, value)}\n')
 
 
 class Refusals(Case):
     def test_wrong_order_wrong_people_wrong_mark(self):
-        self.refused(self.give('li', components(1)), 'ceremony_unknown')
+        self.refused(self.give('first', components(1)), 'ceremony_unknown')
         self.refused(run('ceremony', 'status', '--dir', self.room), 'ceremony_unknown')
         self.begin()
-        self.refused(self.ceremony('begin', '--custodians', 'li,wang'), 'target_exists')
-        self.refused(self.combine(), 'component_missing: no components yet from li, wang, zhao')
-        self.private('chen', 'the long words of chen\n')
-        self.refused(self.give('chen', components(1)), 'custodian_not_invited')
-        self.refused(self.ceremony('component', *self.person('li'), '--generate', '--sheet', self.place / 's', mark=[]), 'mark_mismatch')
+        self.refused(self.ceremony('begin', '--custodians', 'first,second'), 'target_exists')
+        self.refused(self.combine(), 'component_missing: no components yet from first, second, third')
+        self.private('fourth', 'the long words of fourth\n')
+        self.refused(self.give('fourth', components(1)), 'custodian_not_invited')
+        self.refused(self.ceremony('component', *self.person('first'), '--generate', '--sheet', self.place / 's', mark=[]), 'mark_mismatch')
         self.assertFalse((self.place / 's').exists())
-        self.done(self.give('li', components(1)))
-        self.refused(self.give('li', components(1)), 'component_exists')
-        self.refused(self.give('wang', components(1)), 'component_repeated')
-        self.refused(self.give('wang', [bytes(16)] * 4), 'component_weak')
+        self.done(self.give('first', components(1)))
+        self.refused(self.give('first', components(1)), 'component_exists')
+        self.refused(self.give('second', components(1)), 'component_repeated')
+        self.refused(self.give('second', [bytes(16)] * 4), 'component_weak')
 
     def test_again_needs_the_old_passphrase(self):
         self.begin()
-        self.done(self.give('li', components(1)))
-        old = self.private('li.old', (self.place / 'li').read_text())
-        self.private('li', 'another secret of li\n')
-        sheet = self.private('li.new', sheet_of(components(5)))
-        again = ['component', *self.person('li'), '--from', sheet, '--again', '--old-passphrase-file']
-        self.refused(self.ceremony(*again, self.place / 'wang'), 'wrong_passphrase')
+        self.done(self.give('first', components(1)))
+        old = self.private('first.old', (self.place / 'first').read_text())
+        self.private('first', 'another secret of first\n')
+        sheet = self.private('first.new', sheet_of(components(5)))
+        again = ['component', *self.person('first'), '--from', sheet, '--again', '--old-passphrase-file']
+        self.refused(self.ceremony(*again, self.place / 'second'), 'wrong_passphrase')
         self.done(self.ceremony(*again, old))
-        self.done(self.give('wang', components(2)))
-        self.done(self.give('zhao', components(3)))
+        self.done(self.give('second', components(2)))
+        self.done(self.give('third', components(3)))
         self.done(self.combine())
         minutes = (self.room / 'minutes.txt').read_text()
         for root, value in zip(ROOTS, added(components(5), components(2), components(3))):
@@ -270,22 +270,22 @@ class Refusals(Case):
         self.begin()
         sheet = self.private('open.sheet', sheet_of(components(1)))
         sheet.chmod(0o644)
-        self.refused(self.ceremony('component', *self.person('li'), '--from', sheet), 'file_not_private')
-        self.refused(self.ceremony('component', *self.person('li'), '--from', self.place / 'nowhere'), 'unreadable')
-        self.refused(self.ceremony('component', *self.person('li'), '--from', self.private('empty', '')), 'empty')
-        self.refused(self.ceremony('component', *self.person('li'), '--from', self.private('long', 'x\n' * 65)), 'too_long')
-        self.refused(self.ceremony('component', *self.person('li'), '--generate', '--sheet', sheet), 'target_exists')
-        self.refused(self.ceremony('component', *self.person('li')), 'source_missing')
+        self.refused(self.ceremony('component', *self.person('first'), '--from', sheet), 'file_not_private')
+        self.refused(self.ceremony('component', *self.person('first'), '--from', self.place / 'nowhere'), 'unreadable')
+        self.refused(self.ceremony('component', *self.person('first'), '--from', self.private('empty', '')), 'empty')
+        self.refused(self.ceremony('component', *self.person('first'), '--from', self.private('long', 'x\n' * 65)), 'too_long')
+        self.refused(self.ceremony('component', *self.person('first'), '--generate', '--sheet', sheet), 'target_exists')
+        self.refused(self.ceremony('component', *self.person('first')), 'source_missing')
         mistyped = sheet_of(components(1)).replace(components(1)[0].hex(), components(1)[1].hex())
-        result = self.ceremony('component', *self.person('li'), '--from', self.private('mistyped', mistyped))
+        result = self.ceremony('component', *self.person('first'), '--from', self.private('mistyped', mistyped))
         self.refused(result, 'component_malformed: purchase sm4')
         self.assertNotIn(components(1)[1].hex()[:8], result.stderr)
 
     def test_usage(self):
         self.begin()
         for arguments in (['--generate', '--from', 'x'], ['--from', 'x', '--from-fd', '3'], ['--sheet', 'x'],
-                          ['--old-passphrase-file', 'x'], ['--component', '00'], [*self.person('wang')]):
-            self.assertEqual(self.ceremony('component', *self.person('li'), *arguments).returncode, 2, arguments)
+                          ['--old-passphrase-file', 'x'], ['--component', '00'], [*self.person('second')]):
+            self.assertEqual(self.ceremony('component', *self.person('first'), *arguments).returncode, 2, arguments)
         self.assertEqual(self.ceremony('combine').returncode, 2)
         self.assertEqual(run('ceremony').returncode, 2)
         text = self.done(run('ceremony', '--help'))

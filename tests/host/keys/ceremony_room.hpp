@@ -31,13 +31,14 @@ inline std::vector<Component> duplicate(const std::vector<Component>& components
 
 /// Passphrases by name; a name's words can be replaced.
 struct People {
-    std::map<std::string, std::string> words{
-        {"li", "the words of li"}, {"wang", "the words of wang"}, {"zhao", "the words of zhao"}};
+    std::map<std::string, std::string> words{{"first", "the words of first"},
+                                             {"second", "the words of second"},
+                                             {"third", "the words of third"}};
     [[nodiscard]] host::keys::Custodian person(const std::string& who) const {
         return {who, bytes_of(words.at(who))};
     }
     [[nodiscard]] std::vector<host::keys::Custodian> persons(
-        const std::vector<std::string>& names = {"li", "wang", "zhao"}) const {
+        const std::vector<std::string>& names = {"first", "second", "third"}) const {
         std::vector<host::keys::Custodian> out;
         for (const std::string& who : names) out.push_back(person(who));
         return out;
@@ -52,7 +53,8 @@ struct Room : People {
     fs::path nation = temporary.path / "nation";
     Mark mark = Mark::rehearsal;
 
-    host::keys::Result<Ceremony> begin(std::vector<std::string> names = {"li", "wang", "zhao"},
+    host::keys::Result<Ceremony> begin(std::vector<std::string> names = {"first", "second",
+                                                                         "third"},
                                        unsigned quorum = 2) {
         return host::keys::begin_ceremony({directory, std::move(names), quorum, mark}, random,
                                           clock);
@@ -66,7 +68,7 @@ struct Room : People {
     host::keys::Result<void> give(const std::string& who) { return give(who, components_of(who)); }
     void everyone_gives() {
         begin().value();
-        for (const char* who : {"li", "wang", "zhao"}) give(who).value();
+        for (const char* who : {"first", "second", "third"}) give(who).value();
     }
     host::keys::Result<std::string> combine(const std::vector<host::keys::Custodian>& present) {
         clock.advance_ms(60'000);

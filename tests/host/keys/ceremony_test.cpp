@@ -49,7 +49,7 @@ std::vector<std::string_view> lines_of(std::string_view sheet) {
 }
 std::string sheet_of(const host::keys::Ceremony& ceremony,
                      const std::vector<Component>& components) {
-    const auto sheet = host::keys::component_sheet(ceremony, "li", components);
+    const auto sheet = host::keys::component_sheet(ceremony, "first", components);
     return {sheet.bytes().begin(), sheet.bytes().end()};
 }
 std::string parsed(std::string_view sheet) {
@@ -68,13 +68,13 @@ TEST_CASE("ceremony: the roots are the sums of the components and a quorum opens
     room.everyone_gives();
     CHECK(room.component_files() == 3);
     REQUIRE(kind_of(room.combine()) == "accepted");
-    for (const auto& names : {std::vector<std::string>{"li", "wang"}, {"zhao", "wang"}}) {
+    for (const auto& names : {std::vector<std::string>{"first", "second"}, {"third", "second"}}) {
         const auto nation =
             host::keys::open_nation(room.nation, room.persons(names), room.random).value();
-        CHECK(keys_test::is_sum_of(*nation.store, {"li", "wang", "zhao"}));
+        CHECK(keys_test::is_sum_of(*nation.store, {"first", "second", "third"}));
         CHECK(nation.store->rehearsal());
     }
-    CHECK_FALSE(host::keys::open_nation(room.nation, room.persons({"li"}), room.random));
+    CHECK_FALSE(host::keys::open_nation(room.nation, room.persons({"first"}), room.random));
     CHECK_FALSE(std::filesystem::exists(room.directory / "components"));
     CHECK(room.read().finished);
 }
@@ -82,10 +82,10 @@ TEST_CASE("ceremony: the roots are the sums of the components and a quorum opens
 TEST_CASE("ceremony: the order in which custodians come and are named does not matter") {
     Room room;
     REQUIRE(room.begin());
-    for (const char* who : {"zhao", "li", "wang"}) REQUIRE(room.give(who));
-    REQUIRE(room.combine(room.persons({"wang", "zhao", "li"})));
+    for (const char* who : {"third", "first", "second"}) REQUIRE(room.give(who));
+    REQUIRE(room.combine(room.persons({"second", "third", "first"})));
     const auto nation = host::keys::open_nation(room.nation, room.persons(), room.random).value();
-    CHECK(keys_test::is_sum_of(*nation.store, {"li", "wang", "zhao"}));
+    CHECK(keys_test::is_sum_of(*nation.store, {"first", "second", "third"}));
 }
 
 TEST_CASE("ceremony: nothing on the disk shows a component (C1)") {
@@ -94,7 +94,7 @@ TEST_CASE("ceremony: nothing on the disk shows a component (C1)") {
     for (const auto& entry : std::filesystem::recursive_directory_iterator{room.directory}) {
         if (!entry.is_regular_file()) continue;
         const std::string content = read_text(entry.path());
-        for (const char* who : {"li", "wang", "zhao"}) {
+        for (const char* who : {"first", "second", "third"}) {
             for (const Component& component : components_of(who)) {
                 const auto bytes = component.value.bytes();
                 CHECK(content.find(std::string{bytes.begin(), bytes.end()}) == std::string::npos);
@@ -108,12 +108,12 @@ TEST_CASE("ceremony: nothing on the disk shows a component (C1)") {
 
 TEST_CASE("ceremony begin: two people each named once in names that fit a file") {
     Room room;
-    CHECK(kind_of(room.begin({"li"}, 2)) == "dual_control_missing");
-    CHECK(kind_of(room.begin({"li", "wang"}, 1)) == "dual_control_missing");
-    CHECK(kind_of(room.begin({"li", "wang"}, 3)) == "input_wrong");
-    CHECK(kind_of(room.begin({"li", "wang", "li"}, 2)) == "input_wrong");
-    for (const char* name : {"", "Li", "li/../..", "li wang", "l\"i", "\xE6\x9D\x8E"}) {
-        CHECK(kind_of(room.begin({"wang", name}, 2)) == "input_wrong");
+    CHECK(kind_of(room.begin({"first"}, 2)) == "dual_control_missing");
+    CHECK(kind_of(room.begin({"first", "second"}, 1)) == "dual_control_missing");
+    CHECK(kind_of(room.begin({"first", "second"}, 3)) == "input_wrong");
+    CHECK(kind_of(room.begin({"first", "second", "first"}, 2)) == "input_wrong");
+    for (const char* name : {"", "First", "first/../..", "first second", "l\"i", "\xE6\x9D\x8E"}) {
+        CHECK(kind_of(room.begin({"second", name}, 2)) == "input_wrong");
     }
     CHECK(kind_of(room.begin(std::vector<std::string>(17, "x"), 2)) == "input_wrong");
     CHECK_FALSE(std::filesystem::exists(room.directory));
@@ -123,23 +123,24 @@ TEST_CASE("ceremony begin: two people each named once in names that fit a file")
 
 TEST_CASE("ceremony: steps out of order and strangers are refused by name") {
     Room room;
-    CHECK(kind_of(room.give("li")) == "ceremony_unknown");
+    CHECK(kind_of(room.give("first")) == "ceremony_unknown");
     CHECK(kind_of(room.combine()) == "ceremony_unknown");
     REQUIRE(room.begin());
-    room.words["chen"] = "the words of chen";
-    CHECK(kind_of(room.give("chen")) == "custodian_not_invited");
+    room.words["fourth"] = "the words of fourth";
+    CHECK(kind_of(room.give("fourth")) == "custodian_not_invited");
     CHECK(kind_of(room.combine()) == "component_missing");
-    REQUIRE(room.give("li"));
-    CHECK(kind_of(room.give("li")) == "component_exists");
+    REQUIRE(room.give("first"));
+    CHECK(kind_of(room.give("first")) == "component_exists");
     const auto missing = room.combine();
     CHECK(kind_of(missing) == "component_missing");
-    CHECK(missing.error().detail.find("wang, zhao") != std::string::npos);
-    REQUIRE(room.give("wang"));
-    REQUIRE(room.give("zhao"));
-    CHECK(kind_of(room.combine(room.persons({"li", "wang"}))) == "custodian_missing");
-    CHECK(kind_of(room.combine(room.persons({"li", "wang", "zhao", "zhao"}))) ==
+    CHECK(missing.error().detail.find("second, third") != std::string::npos);
+    REQUIRE(room.give("second"));
+    REQUIRE(room.give("third"));
+    CHECK(kind_of(room.combine(room.persons({"first", "second"}))) == "custodian_missing");
+    CHECK(kind_of(room.combine(room.persons({"first", "second", "third", "third"}))) ==
           "custodian_missing");
-    CHECK(kind_of(room.combine(room.persons({"li", "wang", "chen"}))) == "custodian_not_invited");
+    CHECK(kind_of(room.combine(room.persons({"first", "second", "fourth"}))) ==
+          "custodian_not_invited");
     CHECK_FALSE(std::filesystem::exists(room.nation));
     CHECK(kind_of(room.combine()) == "accepted");
 }
@@ -148,8 +149,8 @@ TEST_CASE("ceremony: after the end nothing is added and no second nation founded
     Room room;
     room.everyone_gives();
     REQUIRE(room.combine());
-    CHECK(kind_of(room.give("li")) == "ceremony_finished");
-    CHECK(kind_of(room.give("li", components_of("li"), true)) == "ceremony_finished");
+    CHECK(kind_of(room.give("first")) == "ceremony_finished");
+    CHECK(kind_of(room.give("first", components_of("first"), true)) == "ceremony_finished");
     const auto first = read_text(room.nation / "keys.store");
     CHECK(kind_of(room.combine()) == "accepted");  // asked again: told again, nothing changed
     CHECK(read_text(room.nation / "keys.store") == first);
@@ -189,62 +190,62 @@ TEST_CASE("ceremony component: weak ones are refused (zero or one byte repeated 
          {"00000000000000000000000000000000", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF",
           "0123456789ABCDEF0123456789ABCDEF", "0123456789ABCDEF0022446688AACCEE"}) {
         for (std::size_t place = 0; place < root_count; ++place) {
-            auto components = components_of("li");
+            auto components = components_of("first");
             set_component(components, place, weak);
-            const auto refused = room.give("li", components);
+            const auto refused = room.give("first", components);
             CHECK(kind_of(refused) == "component_weak");
             CHECK(refused.error().detail.find(text(root_at(place))) != std::string::npos);
             CHECK(refused.error().detail.find("01234567") == std::string::npos);
         }
     }
     CHECK(room.component_files() == 0);
-    auto few = components_of("li");
+    auto few = components_of("first");
     few.pop_back();
-    CHECK(kind_of(room.give("li", few)) == "component_malformed");
-    auto swapped = components_of("li");
+    CHECK(kind_of(room.give("first", few)) == "component_malformed");
+    auto swapped = components_of("first");
     std::swap(swapped[0], swapped[1]);
-    CHECK(kind_of(room.give("li", swapped)) == "component_malformed");
+    CHECK(kind_of(room.give("first", swapped)) == "component_malformed");
 }
 
 TEST_CASE("ceremony component: the same one twice would cancel itself (component_repeated)") {
     Room room;
     REQUIRE(room.begin());
-    REQUIRE(room.give("li"));
+    REQUIRE(room.give("first"));
     for (std::size_t place = 0; place < root_count; ++place) {
         for (std::size_t from = 0; from < root_count; ++from) {
-            auto components = components_of("wang");
-            const auto li = components_of("li");
-            std::ranges::copy(li[from].value.bytes(), components[place].value.bytes().begin());
-            CHECK(kind_of(room.give("wang", components)) == "component_repeated");
+            auto components = components_of("second");
+            const auto first = components_of("first");
+            std::ranges::copy(first[from].value.bytes(), components[place].value.bytes().begin());
+            CHECK(kind_of(room.give("second", components)) == "component_repeated");
             components[place].value.bytes()[7] ^= 0x01;  // parity alone makes no other 3DES key
-            CHECK(kind_of(room.give("wang", components)) == "component_repeated");
+            CHECK(kind_of(room.give("second", components)) == "component_repeated");
             components[place].value.bytes()[7] ^= 0x02;
-            CHECK(kind_of(room.give("wang", components, true)) == "accepted");
-            room.words["wang"] = "the words of wang";
-            const auto file = room.file_of("wang");
-            std::filesystem::remove(file);  // so that the next one is wang's first again
+            CHECK(kind_of(room.give("second", components, true)) == "accepted");
+            room.words["second"] = "the words of second";
+            const auto file = room.file_of("second");
+            std::filesystem::remove(file);  // so that the next one is second's first again
             auto record = room.read();
             record.given.pop_back();
             REQUIRE(host::keys::write_ceremony(room.directory, record));
         }
     }
-    auto own = components_of("wang");
+    auto own = components_of("second");
     std::ranges::copy(own[0].value.bytes(), own[3].value.bytes().begin());
-    CHECK(kind_of(room.give("wang", own)) == "component_repeated");
+    CHECK(kind_of(room.give("second", own)) == "component_repeated");
 }
 
 TEST_CASE("ceremony combine: components that add up to nothing are refused (component_weak)") {
     Room room;
     REQUIRE(room.begin());
-    auto third = components_of("zhao");
-    const auto li = components_of("li");
-    const auto wang = components_of("wang");
+    auto third = components_of("third");
+    const auto first = components_of("first");
+    const auto second = components_of("second");
     for (std::size_t b = 0; b < 16; ++b) {
-        third[2].value.bytes()[b] = li[2].value.bytes()[b] ^ wang[2].value.bytes()[b];
+        third[2].value.bytes()[b] = first[2].value.bytes()[b] ^ second[2].value.bytes()[b];
     }
-    REQUIRE(room.give("li"));
-    REQUIRE(room.give("wang"));
-    REQUIRE(room.give("zhao", third));
+    REQUIRE(room.give("first"));
+    REQUIRE(room.give("second"));
+    REQUIRE(room.give("third", third));
     const auto refused = room.combine();
     CHECK(kind_of(refused) == "component_weak");
     CHECK(refused.error().detail.find(text(root_at(2))) != std::string::npos);
@@ -255,55 +256,55 @@ TEST_CASE("ceremony combine: components that add up to nothing are refused (comp
 TEST_CASE("ceremony component --again: only whoever opens the old ones replaces them") {
     Room room;
     room.everyone_gives();
-    const std::string old = room.words["wang"];
-    room.words["wang"] = "other words of wang";
-    CHECK(kind_of(room.give("wang", components_of("chen"), true, "guessed words")) ==
+    const std::string old = room.words["second"];
+    room.words["second"] = "other words of second";
+    CHECK(kind_of(room.give("second", components_of("fourth"), true, "guessed words")) ==
           "store_failed");
     CHECK(room.component_files() == 3);
-    CHECK(kind_of(room.give("wang", components_of("chen"), true, old)) == "accepted");
+    CHECK(kind_of(room.give("second", components_of("fourth"), true, old)) == "accepted");
     CHECK(room.component_files() == 3);
-    CHECK(kind_of(room.give("wang", components_of("li"), true, room.words["wang"])) ==
+    CHECK(kind_of(room.give("second", components_of("first"), true, room.words["second"])) ==
           "component_repeated");
     const auto before = room.words;
-    room.words["wang"] = old;
+    room.words["second"] = old;
     CHECK(kind_of(room.combine()) == "store_failed");
     room.words = before;
     REQUIRE(room.combine());
     const auto nation = host::keys::open_nation(room.nation, room.persons(), room.random).value();
-    CHECK(keys_test::is_sum_of(*nation.store, {"li", "chen", "zhao"}));
+    CHECK(keys_test::is_sum_of(*nation.store, {"first", "fourth", "third"}));
 }
 
 TEST_CASE("ceremony component --again: the same components under another passphrase") {
     Room room;
     room.everyone_gives();
-    const std::string old = std::exchange(room.words["li"], room.words["zhao"]);
-    REQUIRE(room.give("li", components_of("li"), true, old));
+    const std::string old = std::exchange(room.words["first"], room.words["third"]);
+    REQUIRE(room.give("first", components_of("first"), true, old));
     const auto refused = room.combine();
     CHECK(kind_of(refused) == "passphrase_repeated");
-    CHECK(refused.error().detail.find("li and zhao") != std::string::npos);
-    const std::string shared = std::exchange(room.words["li"], "words of li alone");
-    REQUIRE(room.give("li", components_of("li"), true, shared));
+    CHECK(refused.error().detail.find("first and third") != std::string::npos);
+    const std::string shared = std::exchange(room.words["first"], "words of first alone");
+    REQUIRE(room.give("first", components_of("first"), true, shared));
     CHECK(kind_of(room.combine()) == "accepted");
 }
 
 TEST_CASE("ceremony combine: a component file that is foreign or older or changed") {
     Room room;
     room.everyone_gives();
-    const auto li = room.file_of("li");
-    const std::string good = read_text(li);
+    const auto first = room.file_of("first");
+    const std::string good = read_text(first);
     Room other;
     other.random = crypto::SeededRandom{2, "another ceremony"};
     other.everyone_gives();
-    write_text(li, read_text(other.file_of("li")));
+    write_text(first, read_text(other.file_of("first")));
     CHECK(kind_of(room.combine()) == "component_foreign");
-    write_text(li, good);
-    // What li gave first, put back under the name of what li gave later.
-    REQUIRE(room.give("li", components_of("chen"), true, room.words["li"]));
-    const auto newer = room.file_of("li");
+    write_text(first, good);
+    // What first gave first, put back under the name of what first gave later.
+    REQUIRE(room.give("first", components_of("fourth"), true, room.words["first"]));
+    const auto newer = room.file_of("first");
     const std::string newest = read_text(newer);
     write_text(newer, good);
     CHECK(kind_of(room.combine()) == "component_foreign");
-    write_text(newer, read_text(room.file_of("wang")));
+    write_text(newer, read_text(room.file_of("second")));
     CHECK(kind_of(room.combine()) == "store_failed");  // another person's file
     for (std::size_t at = 0; at < newest.size(); at += newest.size() / 29) {
         std::string changed = newest;
@@ -330,9 +331,9 @@ TEST_CASE("ceremony combine: what was agreed cannot be changed behind the custod
         edit_ceremony(room, from, to);
         return kind_of(room.combine(room.persons(present)));
     };
-    const std::vector<std::string> all{"li", "wang", "zhao"};
+    const std::vector<std::string> all{"first", "second", "third"};
     CHECK(combine_as("\"quorum\":2", "\"quorum\":3", all) == "component_foreign");
-    CHECK(combine_as("\"li\",\"wang\",\"zhao\"", "\"wang\",\"li\",\"zhao\"", all) ==
+    CHECK(combine_as("\"first\",\"second\",\"third\"", "\"second\",\"first\",\"third\"", all) ==
           "component_foreign");
     const std::string id = platform::to_hex(room.read().id);
     CHECK(combine_as(id, std::string(32, 'A'), all) == "component_foreign");
@@ -340,12 +341,12 @@ TEST_CASE("ceremony combine: what was agreed cannot be changed behind the custod
     CHECK(combine_as(digest, std::string(64, '0'), all) == "component_foreign");
     const std::string salt = platform::to_hex(room.read().salt);
     CHECK(combine_as(salt, std::string(64, '0'), all) == "component_foreign");
-    // zhao is written out of it, list and record.
+    // third is written out of it, list and record.
     auto fewer = host::keys::parse_ceremony(good, "x").value();
     fewer.custodians.pop_back();
     fewer.given.pop_back();
     REQUIRE(host::keys::write_ceremony(room.directory, fewer));
-    CHECK(kind_of(room.combine(room.persons({"li", "wang"}))) == "component_foreign");
+    CHECK(kind_of(room.combine(room.persons({"first", "second"}))) == "component_foreign");
     write_text(room.directory / "ceremony.json", good);
     CHECK(kind_of(room.combine()) == "accepted");
 }
@@ -354,12 +355,12 @@ TEST_CASE("ceremony: a rehearsal component never becomes part of a live nation (
     Room room;
     room.everyone_gives();
     room.mark = Mark::live;
-    CHECK(kind_of(room.give("li")) == "mark_mismatch");
+    CHECK(kind_of(room.give("first")) == "mark_mismatch");
     CHECK(kind_of(room.combine()) == "mark_mismatch");
     edit_ceremony(room, "\"rehearsal\"", "\"live\"");
     const auto refused = room.combine();
     CHECK(kind_of(refused) == "mark_mismatch");
-    CHECK(refused.error().detail.find("li-1.store is rehearsal") != std::string::npos);
+    CHECK(refused.error().detail.find("first-1.store is rehearsal") != std::string::npos);
     room.mark = Mark::rehearsal;
     CHECK(kind_of(room.combine()) == "mark_mismatch");
     CHECK_FALSE(std::filesystem::exists(room.nation));
@@ -369,8 +370,8 @@ TEST_CASE("ceremony: a live component asks for a live store's passphrase") {
     Room room;
     room.mark = Mark::live;
     REQUIRE(room.begin());
-    room.words["li"] = "short";
-    const auto refused = room.give("li");
+    room.words["first"] = "short";
+    const auto refused = room.give("first");
     CHECK(kind_of(refused) == "store_failed");
     CHECK(refused.error().detail.find("weak_passphrase") != std::string::npos);
     CHECK(room.read().given.empty());
@@ -399,12 +400,12 @@ TEST_CASE("ceremony.json: only what the program wrote is read (ceremony_unknown)
         {"\"quorum\":2", "\"quorum\":-2"},
         {"\"quorum\":2", "\"quorum\":2.0"},
         {"\"quorum\":2", "\"quorum\":99999999999999999999"},
-        {"\"li\",\"wang\"", "\"li\",\"li\""},
-        {"\"li\",\"wang\"", "\"li\",7"},
-        {"\"li\",\"wang\"", "\"li\",\"../wang\""},
-        {"\"custodian\":\"li\"", "\"custodian\":\"wang\""},
-        {"\"custodian\":\"li\"", "\"custodian\":\"chen\""},
-        {"\"custodian\":\"li\"", "\"custodian\":[\"li\"]"},
+        {"\"first\",\"second\"", "\"first\",\"first\""},
+        {"\"first\",\"second\"", "\"first\",7"},
+        {"\"first\",\"second\"", "\"first\",\"../second\""},
+        {"\"custodian\":\"first\"", "\"custodian\":\"second\""},
+        {"\"custodian\":\"first\"", "\"custodian\":\"fourth\""},
+        {"\"custodian\":\"first\"", "\"custodian\":[\"first\"]"},
         {"\"serial\":1", "\"serial\":2"},
         {"\"serial\":1", "\"serial\":0"},
         {"\"serial\":1", "\"serial\":\"../1\""},
@@ -428,7 +429,7 @@ TEST_CASE("ceremony.json: only what the program wrote is read (ceremony_unknown)
 TEST_CASE("component sheet: what is handed out is what is read back") {
     Room room;
     const auto ceremony = room.begin().value();
-    const auto components = components_of("li");
+    const auto components = components_of("first");
     const std::string sheet = sheet_of(ceremony, components);
     CHECK(sheet.find("REHEARSAL") != std::string::npos);
     const auto read = host::keys::parse_components(lines_of(sheet)).value();
@@ -446,7 +447,7 @@ TEST_CASE("component sheet: what is handed out is what is read back") {
 TEST_CASE("component lines: each mistake is component_malformed and nothing typed is repeated") {
     Room room;
     const auto ceremony = room.begin().value();
-    const std::string sheet = sheet_of(ceremony, components_of("li"));
+    const std::string sheet = sheet_of(ceremony, components_of("first"));
     const std::string line = sheet.substr(sheet.find("purchase sm4"), 12 + 1 + 35 + 1 + 6);
     const auto refused = [&](std::string_view to) {
         const std::string changed = replaced(sheet, line, to);
@@ -558,7 +559,7 @@ TEST_CASE("minutes: a changed byte is found but ends of lines do not count") {
     CHECK(verdict(minutes.substr(0, minutes.size() - 2)) == "signature_missing");
     CHECK(verdict(minutes.substr(0, minutes.find("signature: "))) == "signature_missing");
     CHECK(verdict(replaced(minutes, "\n\n", "\n")) == "signature_wrong");
-    CHECK(verdict(replaced(minutes, "  li", "   li")) == "signature_wrong");
+    CHECK(verdict(replaced(minutes, "  first", "   first")) == "signature_wrong");
     auto other = key;
     other[5] ^= 1;
     CHECK(host::keys::verify_minutes(minutes, other) == MinutesVerdict::signature_wrong);
