@@ -12,15 +12,19 @@ constexpr protocol::KeyVersion first_version{1};
 }
 
 /// "national".
+[[nodiscard]] inline KeyName national_key(KeyUse use, KeyAlgorithm algorithm,
+                                          protocol::KeyVersion version = first_version) {
+    return {"national", use, algorithm, version};
+}
 [[nodiscard]] inline KeyName national_key(KeyUse use, protocol::Suite suite,
                                           protocol::KeyVersion version = first_version) {
-    return {"national", use, algorithm_of(suite), version};
+    return national_key(use, algorithm_of(suite), version);
 }
 [[nodiscard]] inline KeyName national_authority() {
     return {"national", KeyUse::certificate_authority, KeyAlgorithm::p256_private, first_version};
 }
 
-/// "component/li": one custodian's part of a root, in a file of its own. docs/ceremony.md, 3.
+/// "component/first": one custodian's part of a root, in a file of its own. docs/ceremony.md, 3.
 [[nodiscard]] inline KeyName component_key(const std::string& custodian, KeyUse use,
                                            protocol::Suite suite) {
     return {"component/" + custodian, use, algorithm_of(suite), first_version};
@@ -29,9 +33,13 @@ constexpr protocol::KeyVersion first_version{1};
 /// "city/3100".
 [[nodiscard]] std::string city_label(protocol::CityCode city);
 /// A city's master: after the first level of diversification, before the card's.
+[[nodiscard]] inline KeyName city_key(protocol::CityCode city, KeyUse use, KeyAlgorithm algorithm,
+                                      protocol::KeyVersion version = first_version) {
+    return {city_label(city), use, algorithm, version};
+}
 [[nodiscard]] inline KeyName city_key(protocol::CityCode city, KeyUse use, protocol::Suite suite,
                                       protocol::KeyVersion version = first_version) {
-    return {city_label(city), use, algorithm_of(suite), version};
+    return city_key(city, use, algorithm_of(suite), version);
 }
 /// `use` is list_signature or day_signature.
 [[nodiscard]] inline KeyName city_signature(protocol::CityCode city, KeyUse use,

@@ -126,6 +126,10 @@ const char* name(KeyUse use) {
         case KeyUse::audit_signature: return "audit_signature";
         case KeyUse::token_pin: return "token_pin";
         case KeyUse::card_certificate_authority: return "card_certificate_authority";
+        case KeyUse::application_cryptogram: return "application_cryptogram";
+        case KeyUse::script_integrity: return "script_integrity";
+        case KeyUse::script_confidentiality: return "script_confidentiality";
+        case KeyUse::secure_channel: return "secure_channel";
     }
     return "unknown";
 }

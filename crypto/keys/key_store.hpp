@@ -41,9 +41,13 @@ enum class KeyUse : std::uint8_t {
     audit_signature = 22,             ///< signs a store's own log; made with the store
     token_pin = 23,                   ///< opens the PKCS#11 token that belongs to a store
     card_certificate_authority = 24,  ///< signs the certificates inside cards and SAMs
+    // A payment application's issuer masters: EMV 4.4 Book 2, 8; with SM4: JR/T 0025.17.
+    application_cryptogram = 25,  ///< IMK-AC
+    script_integrity = 26,        ///< IMK-SMI: MACs of issuer scripts
+    script_confidentiality = 27,  ///< IMK-SMC: enciphers their data
+    secure_channel = 28,          ///< a card manager's static keys: GlobalPlatform, KDF3
 };
-constexpr KeyUse key_use_last =
-    KeyUse::card_certificate_authority;  ///< a store refuses numbers above it
+constexpr KeyUse key_use_last = KeyUse::secure_channel;  ///< a store refuses numbers above it
 [[nodiscard]] const char* name(KeyUse use);
 
 /// How the secret is read. The numbers are in the file.

@@ -43,4 +43,12 @@ public:
         const ChipKey& key, const std::function<void(const Carrier&)>& each) = 0;
 };
 
+/// Chips in use that carry what a key of this name makes, or the nation's root itself. No chip
+/// carries keys of other algorithms than the purse's two.
+[[nodiscard]] inline Result<ChipCount> carrying(FleetView& fleet, const KeyName& key) {
+    const auto suite = suite_of(key);
+    if (!suite) return ChipCount{};
+    return fleet.carrying({key.use, *suite, key.version, key.label == "national"});
+}
+
 }  // namespace host::keys

@@ -12,6 +12,7 @@ namespace json = boost::json;
 using crypto::keys::city_authority;
 using crypto::keys::city_key;
 using crypto::keys::city_signature;
+using crypto::keys::KeyAlgorithm;
 using crypto::keys::KeyState;
 using crypto::keys::national_authority;
 using crypto::keys::national_key;
@@ -35,7 +36,13 @@ constexpr std::array city_uses{KeyUse::load,
                                KeyUse::external_authentication,
                                KeyUse::internal_authentication,
                                KeyUse::card_transport,
-                               KeyUse::sam_transport};
+                               KeyUse::sam_transport,
+                               KeyUse::application_cryptogram,
+                               KeyUse::script_integrity,
+                               KeyUse::script_confidentiality,
+                               KeyUse::secure_channel};
+constexpr std::array both_suites{KeyAlgorithm::sm4, KeyAlgorithm::triple_des};
+constexpr std::array aes_only{KeyAlgorithm::aes};
 
 Result<std::string> read_small(const std::filesystem::path& path) {
     auto content = platform::read_text_file(path, small_file_max);
@@ -54,9 +61,10 @@ Result<std::string> certify(const crypto::keys::X509Request& request,
 
 /// The nation's roots that make new cities, oldest first. The oldest is in every SAM of the
 /// country, the newer ones are on their way there: docs/rotation.md, 1.
-std::vector<protocol::KeyVersion> open_roots(const KeyStore& national, KeyUse use, Suite suite) {
+std::vector<protocol::KeyVersion> open_roots(const KeyStore& national, KeyUse use,
+                                             KeyAlgorithm algorithm) {
     std::vector<protocol::KeyVersion> versions;
-    const KeyName any = national_key(use, suite);
+    const KeyName any = national_key(use, algorithm);
     for (const auto& key : national.list()) {
         if (key.name.label == any.label && key.name.use == use &&
             key.name.algorithm == any.algorithm && key.state == KeyState::active) {
@@ -75,7 +83,7 @@ Result<void> derive_city_masters(const KeyStore& national, KeyStore& store,
                                  const CityIdentity& identity) {
     for (const KeyUse use : national_uses) {
         for (const Suite suite : suites) {
-            const auto versions = open_roots(national, use, suite);
+            const auto versions = open_roots(national, use, crypto::keys::algorithm_of(suite));
             if (versions.empty()) {
                 return refuse(RefusalKind::store_failed,
                               text(national_key(use, suite)) + ": no version is active");
@@ -92,15 +100,14 @@ Result<void> derive_city_masters(const KeyStore& national, KeyStore& store,
 Result<void> generate_city_masters(const KeyStore& national, KeyStore& store, CityCode city,
                                    crypto::Random& random) {
     for (const KeyUse use : city_uses) {
-        for (const Suite suite : suites) {
+        for (const KeyAlgorithm algorithm : algorithms_of(use)) {
             // A debit's record names one version, of its purchase key and of its TAC's key.
             const auto versions = use == KeyUse::transaction_certificate
-                                      ? open_roots(national, KeyUse::purchase, suite)
+                                      ? open_roots(national, KeyUse::purchase, algorithm)
                                       : std::vector{crypto::keys::first_version};
             for (const auto version : versions) {
-                ONECARD_CHECK(generate_key(store, city_key(city, use, suite, version),
-                                           crypto::purse::key_size, random,
-                                           state_of(versions, version)));
+                ONECARD_CHECK(generate_key(store, city_key(city, use, algorithm, version),
+                                           master_size, random, state_of(versions, version)));
             }
         }
     }
@@ -139,6 +146,12 @@ Result<void> add_city_master(const KeyStore& national, KeyStore& store,
     const auto added = store.add(child, state, derived->value.bytes());
     if (!added) return store_refusal(text(child), added.error());
     return {};
+}
+
+std::span<const KeyAlgorithm> algorithms_of(KeyUse use) {
+    if (use == KeyUse::secure_channel) return aes_only;
+    if (std::ranges::count(city_uses, use) + std::ranges::count(national_uses, use) == 0) return {};
+    return both_suites;
 }
 
 std::string city_digits(CityCode city) {

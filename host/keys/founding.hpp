@@ -29,6 +29,12 @@ struct NationalRoot {
     Suite suite = Suite::sm4;
     crypto::SecretBytes<crypto::purse::key_size> value;
 };
+/// Bytes of every master: docs/keys.md, 2.
+inline constexpr std::size_t master_size = 16;
+/// The algorithms a city has a master of this use in; of a use that is no master, none.
+/// docs/keys.md, 2.
+[[nodiscard]] std::span<const crypto::keys::KeyAlgorithm> algorithms_of(KeyUse use);
+
 /// Those that a nation has, in this order.
 inline constexpr std::array national_uses{KeyUse::purchase, KeyUse::application_lock};
 /// All of them, drawn at once.

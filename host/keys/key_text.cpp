@@ -28,6 +28,9 @@ std::optional<KeyVersion> parse_version(std::string_view word) {
 std::optional<KeyUse> parse_key_use(std::string_view word) {
     return find_named(word, crypto::keys::key_use_last);
 }
+std::optional<KeyAlgorithm> parse_key_algorithm(std::string_view word) {
+    return find_named(word, crypto::keys::key_algorithm_last);
+}
 std::optional<KeyState> parse_key_state(std::string_view word) {
     return find_named(word, KeyState::destroyed);
 }
@@ -41,7 +44,7 @@ std::optional<KeyName> parse_key_name(std::string_view text) {
         text.remove_prefix(std::min(space + 1, text.size()));
     }
     const auto use = parse_key_use(words[1]);
-    const auto algorithm = find_named(words[2], crypto::keys::key_algorithm_last);
+    const auto algorithm = parse_key_algorithm(words[2]);
     const auto version = parse_version(words[3]);
     if (words[0].empty() || !use || !algorithm || !version) return std::nullopt;
     return KeyName{std::string{words[0]}, *use, *algorithm, *version};

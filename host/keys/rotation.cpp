@@ -31,6 +31,10 @@ constexpr std::array rotatable{
     Rotatable{KeyUse::internal_authentication, KeyUse::internal_authentication},
     Rotatable{KeyUse::card_transport, KeyUse::card_transport},
     Rotatable{KeyUse::sam_transport, KeyUse::sam_transport},
+    Rotatable{KeyUse::application_cryptogram, KeyUse::application_cryptogram},
+    Rotatable{KeyUse::script_integrity, KeyUse::script_integrity},
+    Rotatable{KeyUse::script_confidentiality, KeyUse::script_confidentiality},
+    Rotatable{KeyUse::secure_channel, KeyUse::secure_channel},
 };
 
 const char* instead(KeyUse use) {
@@ -69,7 +73,7 @@ std::string version_text(KeyVersion version) {
 /// {"use", "suite", "version"} and what `more` says.
 std::string detail_of(const Rotation& rotation, KeyVersion version, json::object more = {}) {
     json::object object{{"use", name(rotation.use)},
-                        {"suite", suite_word(rotation.suite)},
+                        {"suite", name(rotation.algorithm)},
                         {"version", version.value()}};
     for (auto& [member, value] : more) object[member] = std::move(value);
     return json::serialize(object);
@@ -139,7 +143,8 @@ Result<void> check_fleet(const RotationTerms& terms) {
 /// Of the nation's roots, the one that comes after the city's newest; made when there is none.
 Result<KeyVersion> next_national(Nation& nation, const Rotation& rotation, KeyVersion newest,
                                  crypto::Random& random, const platform::Clock& clock) {
-    const auto versions = versions_of(*nation.store, national_key(rotation.use, rotation.suite));
+    const auto versions =
+        versions_of(*nation.store, national_key(rotation.use, rotation.algorithm));
     for (const auto& [version, state] : versions) {
         const bool usable = state == KeyState::active || state == KeyState::verify_only;
         if (version > newest && usable) return version;
@@ -151,7 +156,7 @@ Result<KeyVersion> next_national(Nation& nation, const Rotation& rotation, KeyVe
                                                                   detail_of(rotation, next))));
     // Active at once: a root makes nothing by itself, and SAMs must have it long before a card
     // does.
-    ONECARD_CHECK(generate_key(*nation.store, national_key(rotation.use, rotation.suite, next),
+    ONECARD_CHECK(generate_key(*nation.store, national_key(rotation.use, rotation.algorithm, next),
                                crypto::purse::key_size, random));
     ONECARD_CHECK(change.commit());
     return next;
@@ -159,8 +164,13 @@ Result<KeyVersion> next_national(Nation& nation, const Rotation& rotation, KeyVe
 
 Result<KeyVersion> next_version(City& city, const Rotation& rotation, Nation* nation,
                                 crypto::Random& random, const platform::Clock& clock) {
-    const auto versions =
-        versions_of(*city.store, city_key(city.identity.city, rotation.use, rotation.suite));
+    const KeyName any = city_key(city.identity.city, rotation.use, rotation.algorithm);
+    if (std::ranges::count(algorithms_of(rotation.use), rotation.algorithm) == 0) {
+        return refuse(RefusalKind::key_not_rotatable, std::string{name(rotation.use)} + ": no " +
+                                                          name(rotation.algorithm) +
+                                                          " key has this use");
+    }
+    const auto versions = versions_of(*city.store, any);
     if (const auto planned = planned_version(versions)) {
         return refuse(
             RefusalKind::rotation_open,
@@ -186,11 +196,12 @@ std::string places_behind(const City& city, const CityRegister& known, const Rot
     for (const Place& place : known.places) {
         bool behind = false;
         for (const KeyUse use : uses) {
-            behind |= is_behind(place, city_key(city.identity.city, use, rotation.suite, version),
-                                KeyState::planned);
+            behind |=
+                is_behind(place, city_key(city.identity.city, use, rotation.algorithm, version),
+                          KeyState::planned);
         }
         if (is_national(rotation.use) && place.in_service() && place.makes_sams()) {
-            behind |= !place.keys.contains(national_key(rotation.use, rotation.suite, version));
+            behind |= !place.keys.contains(national_key(rotation.use, rotation.algorithm, version));
         }
         if (behind) names += (names.empty() ? "" : ", ") + place.text();
     }
@@ -200,7 +211,7 @@ std::string places_behind(const City& city, const CityRegister& known, const Rot
 Result<void> check_sams(const Rotation& rotation, KeyVersion version, FleetView* fleet) {
     if (fleet == nullptr) return {};  // no_chips
     ONECARD_TRY(all, fleet->in_use());
-    ONECARD_TRY(have, fleet->carrying({rotation.use, rotation.suite, version, true}));
+    ONECARD_TRY(have, carrying(*fleet, national_key(rotation.use, rotation.algorithm, version)));
     const std::int64_t lacking = all.sams - have.sams;
     if (lacking <= 0) return {};
     return refuse(RefusalKind::sams_lack_it,
@@ -214,10 +225,10 @@ Result<void> close_older_roots(Nation& nation, const Rotation& rotation, KeyVers
                                const std::string& detail, const platform::Clock& clock) {
     std::vector<Move> moves;
     for (const auto& [older, state] :
-         versions_of(*nation.store, national_key(rotation.use, rotation.suite))) {
+         versions_of(*nation.store, national_key(rotation.use, rotation.algorithm))) {
         if (older < version && state == KeyState::active) {
             moves.push_back(
-                {national_key(rotation.use, rotation.suite, older), KeyState::verify_only});
+                {national_key(rotation.use, rotation.algorithm, older), KeyState::verify_only});
         }
     }
     return move_all(*nation.store, moves, command(clock, "rotate-activate", detail));
@@ -227,7 +238,7 @@ std::vector<Move> activation(const City& city, const Rotation& rotation,
                              std::span<const KeyUse> uses, KeyVersion version) {
     std::vector<Move> moves;
     for (const KeyUse use : uses) {
-        const KeyName any = city_key(city.identity.city, use, rotation.suite);
+        const KeyName any = city_key(city.identity.city, use, rotation.algorithm);
         for (const auto& [each, state] : versions_of(*city.store, any)) {
             KeyName key = any;
             key.version = each;
@@ -248,7 +259,7 @@ Result<std::vector<Move>> moves_of(const City& city, const Rotation& rotation,
                                    std::span<const KeyUse> uses, KeyVersion version, KeyState to) {
     std::vector<Move> moves;
     for (const KeyUse use : uses) {
-        const KeyName key = city_key(city.identity.city, use, rotation.suite, version);
+        const KeyName key = city_key(city.identity.city, use, rotation.algorithm, version);
         const auto id = city.store->find(key);
         if (!id) return refuse(RefusalKind::key_unknown, text(key) + ": there is no such key");
         const auto described = city.store->describe(*id);
@@ -271,24 +282,24 @@ Result<std::vector<Move>> moves_of(const City& city, const Rotation& rotation,
 std::vector<Move> national_moves(const Nation* nation, const Rotation& rotation, KeyVersion version,
                                  KeyState to) {
     if (nation == nullptr || !is_national(rotation.use)) return {};
-    const KeyName key = national_key(rotation.use, rotation.suite, version);
+    const KeyName key = national_key(rotation.use, rotation.algorithm, version);
     const auto versions = versions_of(*nation->store, key);
     const auto found = versions.find(version);
     if (found == versions.end() || found->second >= to) return {};
     return {{key, to}};
 }
 
-Result<void> check_carriers(const Rotation& rotation, std::span<const KeyUse> uses,
+Result<void> check_carriers(CityCode city, const Rotation& rotation, std::span<const KeyUse> uses,
                             KeyVersion version, FleetView* fleet) {
     if (fleet == nullptr) return {};  // no_chips
     for (const KeyUse use : uses) {
         // A SAM with the nation's root does not need the city's master, one with its own key does.
-        ONECARD_TRY(count, fleet->carrying({use, rotation.suite, version, false}));
+        ONECARD_TRY(count, carrying(*fleet, city_key(city, use, rotation.algorithm, version)));
         if (count.all() == 0) continue;
         return refuse(RefusalKind::still_needed,
                       std::to_string(count.cards) + " cards and " + std::to_string(count.sams) +
-                          " SAMs in use carry " + name(use) + " " + suite_word(rotation.suite) +
-                          " " + version_text(version) + ": replace them, or wait");
+                          " SAMs in use carry " + name(use) + " " + name(rotation.algorithm) + " " +
+                          version_text(version) + ": replace them, or wait");
     }
     return {};
 }
@@ -310,7 +321,7 @@ Result<void> end(City& city, const Rotation& rotation, KeyVersion version,
     }
     if (step.asks_fleet) {
         ONECARD_CHECK(check_fleet(terms));
-        ONECARD_CHECK(check_carriers(rotation, uses, version, terms.fleet));
+        ONECARD_CHECK(check_carriers(city.identity.city, rotation, uses, version, terms.fleet));
     }
     if (!roots.empty()) {
         ONECARD_CHECK(check_nation(city, terms.nation, rotation.use));
@@ -352,14 +363,14 @@ Result<KeyVersion> prepare(City& city, const Rotation& rotation, Nation* nation,
     ONECARD_TRY(change, StoreChange::begin(*city.store, command(clock, "rotate-prepare",
                                                                 detail_of(rotation, version))));
     for (const KeyUse use : uses) {
-        if (is_national(use)) {
+        const KeyName key = city_key(city.identity.city, use, rotation.algorithm, version);
+        const auto suite = suite_of(key);
+        if (is_national(use) && suite) {
             ONECARD_CHECK(add_city_master(*nation->store, *city.store, city.identity,
-                                          {use, rotation.suite, version}, KeyState::planned));
+                                          {use, *suite, version}, KeyState::planned));
             continue;
         }
-        ONECARD_CHECK(generate_key(*city.store,
-                                   city_key(city.identity.city, use, rotation.suite, version),
-                                   crypto::purse::key_size, random, KeyState::planned));
+        ONECARD_CHECK(generate_key(*city.store, key, master_size, random, KeyState::planned));
     }
     ONECARD_CHECK(change.commit());
     return version;
@@ -369,10 +380,10 @@ Result<KeyVersion> activate(City& city, const Rotation& rotation, const Rotation
                             const platform::Clock& clock) {
     ONECARD_TRY(uses, rotation_set(rotation.use));
     const auto version = planned_version(
-        versions_of(*city.store, city_key(city.identity.city, rotation.use, rotation.suite)));
+        versions_of(*city.store, city_key(city.identity.city, rotation.use, rotation.algorithm)));
     if (!version) {
         return refuse(RefusalKind::nothing_planned,
-                      std::string{name(rotation.use)} + " " + suite_word(rotation.suite) +
+                      std::string{name(rotation.use)} + " " + name(rotation.algorithm) +
                           ": `rotate prepare` makes the next version");
     }
     ONECARD_TRY(known, fold_log(city.store->log()));

@@ -10,7 +10,7 @@ namespace host::keys {
 /// Which key of the city: `rotate ... --use U --suite S`.
 struct Rotation {
     KeyUse use = KeyUse::load;
-    Suite suite = Suite::sm4;
+    KeyAlgorithm algorithm = KeyAlgorithm::sm4;
 };
 /// What moves with it: a debit's record names one version for the purchase key and for the key of
 /// its TAC, so these two move together. `key_not_rotatable`, with what to do instead.

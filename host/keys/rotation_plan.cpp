@@ -26,7 +26,7 @@ private:
 };
 
 std::string options_of(const Rotation& rotation) {
-    return std::string{" --use "} + name(rotation.use) + " --suite " + suite_word(rotation.suite);
+    return std::string{" --use "} + name(rotation.use) + " --suite " + name(rotation.algorithm);
 }
 std::string version_option(const PlanVersion& version) {
     return " --version " + std::to_string(version.version.value());
@@ -42,7 +42,8 @@ std::string listed(const std::vector<std::string>& names) {
 Result<ChipCount> Planner::carried(const PlanRow& row, KeyVersion version) {
     ChipCount most;
     for (const KeyUse use : row.uses) {
-        ONECARD_TRY(count, fleet_->carrying({use, row.rotation.suite, version, false}));
+        ONECARD_TRY(count,
+                    carrying(*fleet_, city_key(city_, use, row.rotation.algorithm, version)));
         if (count.all() > most.all()) most = count;  // the same cards carry the whole set
     }
     return most;
@@ -55,14 +56,14 @@ Result<PlanVersion> Planner::version(const PlanRow& row, KeyVersion version, Key
         bool holds = false;
         bool behind = false;
         for (const KeyUse use : row.uses) {
-            const KeyName key = city_key(city_, use, row.rotation.suite, version);
+            const KeyName key = city_key(city_, use, row.rotation.algorithm, version);
             holds |= place.may_hold(key);
             behind |= is_behind(place, key, state);
         }
         // The nation's root: needed before the city's own master may be used.
-        behind |= is_national(row.rotation.use) && state == KeyState::planned &&
-                  place.makes_sams() &&
-                  !place.keys.contains(national_key(row.rotation.use, row.rotation.suite, version));
+        behind |=
+            is_national(row.rotation.use) && state == KeyState::planned && place.makes_sams() &&
+            !place.keys.contains(national_key(row.rotation.use, row.rotation.algorithm, version));
         if (holds) out.holders.push_back(place.text());
         if (behind) out.behind.push_back(place.text());
     }
@@ -77,8 +78,9 @@ Result<std::string> Planner::next_of_planned(const PlanRow& row, const PlanVersi
     if (is_national(row.rotation.use)) {
         if (fleet_ == nullptr) return std::string{"count the SAMs that lack it: --state FILE"};
         ONECARD_TRY(all, fleet_->in_use());
-        ONECARD_TRY(
-            have, fleet_->carrying({row.rotation.use, row.rotation.suite, planned.version, true}));
+        const KeyName root =
+            national_key(row.rotation.use, row.rotation.algorithm, planned.version);
+        ONECARD_TRY(have, carrying(*fleet_, root));
         if (all.sams > have.sams) {
             return "replace " + std::to_string(all.sams - have.sams) + " of " +
                    std::to_string(all.sams) + " SAMs, which lack v" +
@@ -115,7 +117,7 @@ Result<std::string> Planner::next(const PlanRow& row) {
 
 Result<PlanRow> Planner::row(const Rotation& rotation, std::vector<KeyUse> uses) {
     PlanRow row{rotation, std::move(uses), {}, {}};
-    const KeyName any = city_key(city_, rotation.use, rotation.suite);
+    const KeyName any = city_key(city_, rotation.use, rotation.algorithm);
     for (const auto& [key, state] : keys_) {
         if (key.label != any.label || key.use != any.use || key.algorithm != any.algorithm)
             continue;
@@ -136,8 +138,8 @@ Result<std::vector<PlanRow>> plan(CityCode city, const HeldKeys& keys, const Cit
     for (unsigned i = 1; i <= static_cast<unsigned>(crypto::keys::key_use_last); ++i) {
         const auto uses = rotation_set(static_cast<KeyUse>(i));
         if (!uses) continue;
-        for (const Suite suite : suites) {
-            ONECARD_TRY(row, planner.row({static_cast<KeyUse>(i), suite}, *uses));
+        for (const KeyAlgorithm algorithm : algorithms_of(static_cast<KeyUse>(i))) {
+            ONECARD_TRY(row, planner.row({static_cast<KeyUse>(i), algorithm}, *uses));
             if (!row.versions.empty()) rows.push_back(std::move(row));
         }
     }

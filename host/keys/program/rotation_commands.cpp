@@ -45,7 +45,8 @@ Result<Rotation> rotation_of(const RotateOptions& options) {
         return refuse(RefusalKind::input_wrong,
                       "--use " + options.use + " is no use of a key: `tree` shows them");
     }
-    return Rotation{*use, options.suite == "sm4" ? Suite::sm4 : Suite::triple_des};
+    const auto algorithm = parse_key_algorithm(options.suite);
+    return Rotation{*use, algorithm.value_or(KeyAlgorithm::sm4)};
 }
 
 Result<RotationTerms> terms_of(RotateOptions& options) {
@@ -133,7 +134,7 @@ std::string plan_text(const std::vector<PlanRow>& rows) {
                 return each.carried ? std::to_string((*each.carried).*member) : "?";
             };
             out += fmt::format("{:<24} {:<5} v{:<3} {:<12} {:>8} {:>6}  {}{}\n",
-                               name(row.rotation.use), suite_word(row.rotation.suite),
+                               name(row.rotation.use), name(row.rotation.algorithm),
                                each.version.value(), name(each.state), counted(&ChipCount::cards),
                                counted(&ChipCount::sams), fmt::join(each.holders, ", "),
                                each.behind.empty()
@@ -166,7 +167,7 @@ std::string plan_json(const std::vector<PlanRow>& rows) {
         json::array versions;
         for (const PlanVersion& each : row.versions) versions.push_back(version_json(each));
         list.push_back(json::object{{"use", name(row.rotation.use)},
-                                    {"suite", suite_word(row.rotation.suite)},
+                                    {"suite", name(row.rotation.algorithm)},
                                     {"moves", std::move(uses)},
                                     {"versions", std::move(versions)},
                                     {"next", row.next}});
@@ -216,8 +217,8 @@ void add_action(CLI::App& parent, Run& run, const Action& action) {
     options->access.add_to(*command);
     if (action.names_key) {
         command->add_option("--use", options->use, "Which key: load, purchase, ...")->required();
-        command->add_option("--suite", options->suite, "sm4 or 3des")
-            ->check(CLI::IsMember({"sm4", "3des"}))
+        command->add_option("--suite", options->suite, "sm4, 3des or aes")
+            ->check(CLI::IsMember({"sm4", "3des", "aes"}))
             ->required();
     }
     if (action.names_version) {

@@ -1,7 +1,8 @@
 """onecard-keys calc (docs/calculator.md): every published value of tests/data is shown by the program, and what must be
 refused is refused in one line.
 
-Usage: calculator_test.py PROGRAM TESTS_DATA
+Usage: calculator_test.py PROGRAM TESTS_DATA [N]
+N: only each Nth value of a file, for a sanitized program, which is ten times slower to start.
 """
 import json
 import os
@@ -11,6 +12,7 @@ import tempfile
 import unittest
 
 PROGRAM, DATA = sys.argv[1], sys.argv[2]
+STEP = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 CALC = (PROGRAM, 'calc')
 SHOWN = 0  # published values the program was seen to print
 
@@ -27,7 +29,7 @@ def vectors(path):
                 name, value = line.split(' =', 1)
                 fields[name] = value.strip()
     assert out, path
-    return out
+    return out[::STEP]
 
 
 def calc(*arguments, stdin=''):
@@ -400,4 +402,4 @@ class Manners(Case):
 if __name__ == '__main__':
     result = unittest.main(argv=sys.argv[:1], exit=False).result
     print(f'{SHOWN} published values shown')
-    sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 and SHOWN > 150 else 1)
+    sys.exit(0 if result.wasSuccessful() and result.testsRun > 0 and SHOWN * STEP > 150 else 1)

@@ -7,6 +7,7 @@
 #include "tests/host/keys/rotation_scene.hpp"
 
 using crypto::keys::city_key;
+using crypto::keys::KeyAlgorithm;
 using crypto::keys::national_key;
 using host::keys::ChipCount;
 using host::keys::drill;
@@ -109,8 +110,8 @@ TEST_CASE("drill: keys that do not rotate are told what to do instead") {
 
 TEST_CASE("drill: a delivery that was announced counts, a destroyed copy does not") {
     RotationScene scene;
-    REQUIRE(host::keys::prepare(scene.city, {KeyUse::load, Suite::sm4}, nullptr, scene.random,
-                                scene.clock)
+    REQUIRE(host::keys::prepare(scene.city, {KeyUse::load, KeyAlgorithm::sm4}, nullptr,
+                                scene.random, scene.clock)
                 .has_value());
     DrillScene seen = scene_of(scene);
     const auto key = city_key(city_code, KeyUse::load, Suite::sm4, KeyVersion{2});

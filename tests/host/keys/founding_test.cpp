@@ -1,10 +1,13 @@
 // Who holds what: docs/keys.md, 1-4.
 #include <fstream>
+#include <map>
 #include <set>
 
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include "crypto/core/block_cipher.hpp"
+#include "crypto/keys/emv_master.hpp"
 #include "platform/files.hpp"
 #include "platform/tls.hpp"
 #include "tests/host/keys/founded_city.hpp"
@@ -62,6 +65,48 @@ TEST_CASE("founding: a city's purchase master is the nation's root, one level do
     }
 }
 
+TEST_CASE("founding: each use in its own algorithms, sixteen bytes, version 1, active") {
+    const FoundedCity founded;
+    std::map<KeyUse, std::set<std::string>> masters;
+    for (const auto& key : founded.city.store->list()) {
+        if (key.name.algorithm > crypto::keys::KeyAlgorithm::aes) continue;
+        masters[key.name.use].insert(crypto::keys::name(key.name.algorithm));
+        CHECK(key.size == 16);
+        CHECK(key.name.version == crypto::keys::first_version);
+        CHECK(key.state == crypto::keys::KeyState::active);
+    }
+    const std::set<std::string> both{"3des", "sm4"};
+    const std::set<std::string> aes{"aes"};
+    REQUIRE(masters.size() == 19);
+    for (const auto& [use, algorithms] : masters) {
+        CHECK_MESSAGE(algorithms == (use == KeyUse::secure_channel ? aes : both), name(use));
+    }
+}
+
+TEST_CASE("founding: a payment master gives a card's key by EMV's option A") {
+    const FoundedCity founded;
+    const host::keys::KeyStore& store = *founded.city.store;
+    const auto factor =
+        crypto::keys::emv_factor(crypto::keys::MasterOption::a, "6210220110002707355", "01");
+    // The right 16 digits of PAN | PSN, and their complement. EMV 4.4 Book 2, A1.4.1.
+    constexpr std::array<std::uint8_t, 16> blocks{0x20, 0x11, 0x00, 0x02, 0x70, 0x73, 0x55, 0x01,
+                                                  0xDF, 0xEE, 0xFF, 0xFD, 0x8F, 0x8C, 0xAA, 0xFE};
+    for (const KeyUse use : {KeyUse::application_cryptogram, KeyUse::script_integrity,
+                             KeyUse::script_confidentiality}) {
+        const auto id = store.find(crypto::keys::city_key(city_code, use, Suite::triple_des));
+        REQUIRE(id.has_value());
+        crypto::SecretBytes<16> master;
+        REQUIRE(store.reveal(*id, master.bytes()).has_value());
+        auto expected = blocks;
+        const crypto::BlockEncryptor cipher{crypto::Cipher::triple_des, master.bytes()};
+        cipher.encrypt(std::span{expected}.first(8));
+        cipher.encrypt(std::span{expected}.last(8));
+        const auto card = store.derive(*id, std::array{*factor});
+        REQUIRE(card.has_value());
+        CHECK(std::ranges::equal(card->value.bytes(), expected));
+    }
+}
+
 TEST_CASE("founding: the same seed gives the same keys, another seed others") {
     const FoundedCity first{7};
     const FoundedCity again{7};
@@ -78,7 +123,7 @@ TEST_CASE("founding: no two keys of a city have the same check value") {
         const auto id = founded.city.store->find(key.name).value();
         CHECK(seen.insert(founded.city.store->check_value(id).value()).second);
     }
-    CHECK(seen.size() == 34);
+    CHECK(seen.size() == 41);
 }
 
 TEST_CASE("founding: nothing is overwritten, and a refused founding leaves nothing") {

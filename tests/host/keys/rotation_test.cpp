@@ -8,6 +8,7 @@
 #include "tests/host/keys/rotation_scene.hpp"
 
 using crypto::keys::city_key;
+using crypto::keys::KeyAlgorithm;
 using crypto::keys::KeyState;
 using crypto::keys::national_key;
 using host::keys::ChipCount;
@@ -23,8 +24,8 @@ using keys_test::state_of;
 
 namespace {
 
-constexpr Rotation load{KeyUse::load, Suite::sm4};
-constexpr Rotation purchase{KeyUse::purchase, Suite::sm4};
+constexpr Rotation load{KeyUse::load, KeyAlgorithm::sm4};
+constexpr Rotation purchase{KeyUse::purchase, KeyAlgorithm::sm4};
 constexpr KeyVersion v1{1};
 constexpr KeyVersion v2{2};
 
@@ -51,7 +52,7 @@ std::string next_step(RotationScene& scene, const Rotation& rotation) {
         host::keys::plan(city_code, host::keys::held_keys(*scene.city.store), known, &scene.fleet)
             .value();
     for (const auto& row : rows) {
-        if (row.rotation.use == rotation.use && row.rotation.suite == rotation.suite) {
+        if (row.rotation.use == rotation.use && row.rotation.algorithm == rotation.algorithm) {
             return row.next;
         }
     }
@@ -242,6 +243,22 @@ TEST_CASE("rotation: a city founded while a root is on its way has both versions
     }
 }
 
+TEST_CASE("rotation: a card manager's AES master, which no chip carries yet") {
+    RotationScene scene;
+    const Rotation channel{KeyUse::secure_channel, KeyAlgorithm::aes};
+    const auto key = [](KeyVersion version) {
+        return city_key(city_code, KeyUse::secure_channel, KeyAlgorithm::aes, version);
+    };
+    REQUIRE(prepared(scene, channel) == "v2");
+    CHECK(next_step(scene, channel) == "rotate activate --use secure_channel --suite aes");
+    REQUIRE(activated(scene, channel, scene.terms()) == "accepted");
+    CHECK(state_of(*scene.city.store, key(v1)) == "verify_only");
+    CHECK(state_of(*scene.city.store, key(v2)) == "active");
+    REQUIRE(retired(scene, channel, v1) == "accepted");
+    REQUIRE(destroyed(scene, channel, v1) == "accepted");
+    CHECK(next_step(scene, channel) == "-");
+}
+
 TEST_CASE("rotation: steps in the wrong order, and twice, are refused by name") {
     RotationScene scene;
     CHECK(activated(scene, load, {}) == "nothing_planned");
@@ -251,8 +268,11 @@ TEST_CASE("rotation: steps in the wrong order, and twice, are refused by name") 
     for (const KeyUse use :
          {KeyUse::list_signature, KeyUse::day_signature, KeyUse::certificate_authority,
           KeyUse::tls_identity, KeyUse::batch_signature, KeyUse::transaction_certificate}) {
-        CHECK(prepared(scene, {use, Suite::sm4}) == "key_not_rotatable");
+        CHECK(prepared(scene, {use, KeyAlgorithm::sm4}) == "key_not_rotatable");
     }
+    CHECK(prepared(scene, {KeyUse::load, KeyAlgorithm::aes}) == "key_not_rotatable");
+    CHECK(prepared(scene, {KeyUse::purchase, KeyAlgorithm::aes}) == "key_not_rotatable");
+    CHECK(prepared(scene, {KeyUse::secure_channel, KeyAlgorithm::sm4}) == "key_not_rotatable");
     REQUIRE(prepared(scene, load) == "v2");
     CHECK(prepared(scene, load) == "rotation_open");
     REQUIRE(scene.deliver_to("host").has_value());

@@ -10,6 +10,7 @@
 
 using crypto::keys::city_key;
 using crypto::keys::national_key;
+using host::keys::KeyAlgorithm;
 using host::keys::KeyUse;
 using host::keys::KeyVersion;
 using host::keys::ResponseBytes;
@@ -118,7 +119,7 @@ TEST_CASE("SAM window: made during a rotation it serves both versions, newest fi
     RotationScene scene;
     SamChip before{*scene.city.store};
     CHECK(before.personalise(*scene.open("issuer")).size() == 2);
-    REQUIRE(host::keys::prepare(scene.city, {KeyUse::purchase, Suite::sm4}, &scene.nation,
+    REQUIRE(host::keys::prepare(scene.city, {KeyUse::purchase, KeyAlgorithm::sm4}, &scene.nation,
                                 scene.random, scene.clock)
                 .has_value());
     REQUIRE(scene.deliver_to("issuer").has_value());
@@ -145,15 +146,15 @@ TEST_CASE("SAM window: made during a rotation it serves both versions, newest fi
 
 TEST_CASE("SAM window: a retired root goes into no new SAM") {
     RotationScene scene;
-    REQUIRE(host::keys::prepare(scene.city, {KeyUse::purchase, Suite::sm4}, &scene.nation,
+    REQUIRE(host::keys::prepare(scene.city, {KeyUse::purchase, KeyAlgorithm::sm4}, &scene.nation,
                                 scene.random, scene.clock)
                 .has_value());
     REQUIRE(scene.deliver_to("host").has_value());
     REQUIRE(scene.deliver_to("issuer").has_value());
-    REQUIRE(
-        host::keys::activate(scene.city, {KeyUse::purchase, Suite::sm4}, scene.terms(), scene.clock)
-            .has_value());
-    REQUIRE(host::keys::retire(scene.city, {KeyUse::purchase, Suite::sm4}, KeyVersion{1},
+    REQUIRE(host::keys::activate(scene.city, {KeyUse::purchase, KeyAlgorithm::sm4}, scene.terms(),
+                                 scene.clock)
+                .has_value());
+    REQUIRE(host::keys::retire(scene.city, {KeyUse::purchase, KeyAlgorithm::sm4}, KeyVersion{1},
                                scene.terms(), scene.clock)
                 .has_value());
     REQUIRE(scene.deliver_to("issuer").has_value());
