@@ -97,10 +97,11 @@ const char* Fold::found_city(const json::object& detail) {
     const auto id = issuer ? platform::from_hex<8>(*issuer) : std::nullopt;
     if (!code || !id) return "which city it founded";
     const CityCode founded{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
-    // A founding that was interrupted is in the log twice.
-    if (std::ranges::count(out_.cities, founded, &KnownCity::city) == 0) {
-        out_.cities.push_back({founded, IssuerId{*id}});
-    }
+    // A founding that was interrupted is in the log twice: the store of the last one is in use.
+    const auto known = std::ranges::find(out_.cities, founded, &KnownCity::city);
+    KnownCity& entry = known == out_.cities.end() ? out_.cities.emplace_back() : *known;
+    entry = {founded, IssuerId{*id}, text_of(detail, "audit_key").value_or(""),
+             text_of(detail, "root").value_or("")};
     return nullptr;
 }
 

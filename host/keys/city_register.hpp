@@ -28,9 +28,12 @@ struct Place {
     /// "issuer issuer-1".
     [[nodiscard]] std::string text() const;
 };
-struct KnownCity {  ///< in a nation's log
+/// In a nation's log, each city that it founded; in a city's log, itself. The last founding counts.
+struct KnownCity {
     CityCode city;
     IssuerId issuer;
+    std::string audit_key;  ///< nation's log: of the city's store, 128 hex digits
+    std::string root;       ///< city's log: public key of the nation's TLS root, 128 hex digits
 };
 struct CustodianChange {
     std::string at;

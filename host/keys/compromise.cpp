@@ -102,6 +102,11 @@ void Drill::find_places() {
         if (place.revoked) line += " (revoked)";
         out_.places.push_back(std::move(line));
     }
+    if (!national() || !scene_.nation_log) return;
+    for (const Place& place : scene_.nation_log->places) {  // other cities' issuers
+        if (scene_.city_log.find(place.store) != nullptr || !place.may_hold(out_.key)) continue;
+        out_.places.push_back(place.text() + " of " + place.organisation);
+    }
 }
 
 void Drill::find_certificates() {

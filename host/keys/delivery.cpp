@@ -89,10 +89,25 @@ Result<std::vector<DeliveredKey>> changes_of(std::span<const Wish> wishes, const
     return changes;
 }
 
-/// What the city's log keeps of a delivery: docs/rotation.md, 3.
-std::string detail_of(const Place& place, const HeldKeys& held) {
+/// What a city is the only source of: a place with more has it from a newer copy of the store.
+Result<void> check_city_knows(const KeyStore& store, const City& city) {
+    for (const auto& [key, state] : held_keys(store)) {
+        if (key.label != crypto::keys::city_label(city.identity.city)) continue;
+        if (city.store->find(key)) continue;
+        return refuse(RefusalKind::city_outdated,
+                      text(key) +
+                          " is there and not in the city's store, which is an old copy: "
+                          "work with the newest one");
+    }
+    return {};
+}
+
+/// What the city's log keeps of a delivery, and the nation's of its roots: docs/rotation.md, 3.
+std::string detail_of(const Place& place, const HeldKeys& held, bool roots_only = false) {
     json::object keys;
-    for (const auto& [key, state] : held) keys[text(key)] = name(state);
+    for (const auto& [key, state] : held) {
+        if (!roots_only || key.label == "national") keys[text(key)] = name(state);
+    }
     return json::serialize(json::object{{"role", platform::name(place.role)},
                                         {"organisation", place.organisation},
                                         {"unit", place.unit},
@@ -100,9 +115,19 @@ std::string detail_of(const Place& place, const HeldKeys& held) {
                                         {"keys", std::move(keys)}});
 }
 
-Result<void> record(City& city, crypto::keys::Command command) {
-    ONECARD_TRY(change, StoreChange::begin(*city.store, std::move(command)));
+Result<void> record(KeyStore& store, crypto::keys::Command command) {
+    ONECARD_TRY(change, StoreChange::begin(store, std::move(command)));
     return change.commit();
+}
+
+/// The nation's log, if it knows the place, hears which of its roots are about to be there.
+Result<void> tell_nation(Nation& nation, const Place& place, const HeldKeys& announced,
+                         const platform::Clock& clock) {
+    ONECARD_TRY(known, fold_log(nation.store->log()));
+    const Place* ours = known.find(place.store);
+    const std::string detail = detail_of(place, announced, true);
+    if (ours == nullptr || detail == detail_of(place, ours->keys, true)) return {};
+    return record(*nation.store, command(clock, "delivered", detail));
 }
 
 Result<void> change_place(KeyStore& store, std::span<const DeliveredKey> changes,
@@ -127,25 +152,29 @@ Result<Delivery> deliver(const DeliveryOrder& order, City& city, crypto::Random&
                          const platform::Clock& clock) {
     ONECARD_CHECK(check_directory(order.directory, city));
     ONECARD_TRY(store, open_store(order.directory / store_file, order.passphrase, random));
-    if (mark_of(*store) != city.identity.mark ||
-        (order.nation != nullptr && mark_of(*order.nation->store) != city.identity.mark)) {
-        return refuse(RefusalKind::mark_mismatch, "the stores of nation, city and place differ");
+    if (mark_of(*store) != city.identity.mark) {
+        return refuse(RefusalKind::mark_mismatch, "the stores of city and place differ");
     }
+    if (order.nation != nullptr) ONECARD_CHECK(check_nation_of(city, *order.nation));
     ONECARD_TRY(known, fold_log(city.store->log()));
     ONECARD_TRY(place, place_of(*store, known, order.directory));
+    ONECARD_CHECK(check_city_knows(*store, city));
     const auto wishes = wishes_of(place, city, order.nation);
     ONECARD_TRY(changes, changes_of(wishes, *store));
     if (!changes.empty()) {
         HeldKeys announced = held_keys(*store);
         for (const DeliveredKey& each : changes) announced[each.key] = each.state;
-        ONECARD_CHECK(record(city, command(clock, "deliver", detail_of(place, announced))));
+        if (order.nation != nullptr && place.makes_sams()) {
+            ONECARD_CHECK(tell_nation(*order.nation, place, announced, clock));
+        }
+        ONECARD_CHECK(record(*city.store, command(clock, "deliver", detail_of(place, announced))));
         const std::string from =
             json::serialize(json::object{{"city", city_digits(city.identity.city)}});
         ONECARD_CHECK(change_place(*store, changes, wishes, command(clock, "deliver", from)));
     }
     const HeldKeys held = held_keys(*store);
     if (!changes.empty() || held != place.keys || !place.announced.empty()) {
-        ONECARD_CHECK(record(city, command(clock, "delivered", detail_of(place, held))));
+        ONECARD_CHECK(record(*city.store, command(clock, "delivered", detail_of(place, held))));
     }
     return Delivery{place.text(), std::move(changes)};
 }

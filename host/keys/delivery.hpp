@@ -23,7 +23,7 @@ struct Delivery {
 /// city's log says that it did. So a key is nowhere that the city's log does not name, and a
 /// rotation waits until the place has it. Repeating ends what was interrupted.
 /// Refusals in this order: input_wrong, city_mismatch, mark_mismatch, store_failed,
-/// not_deployed_here, key_mismatch.
+/// nation_mismatch, not_deployed_here, city_outdated, key_mismatch.
 [[nodiscard]] Result<Delivery> deliver(const DeliveryOrder& order, City& city,
                                        crypto::Random& random, const platform::Clock& clock);
 

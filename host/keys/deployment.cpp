@@ -32,9 +32,6 @@ Result<void> copy_host_keys(const City& city, KeyStore& store) {
 Result<void> copy_issuer_keys(const DeploymentOrder& order, const City& city, KeyStore& store) {
     ONECARD_CHECK(copy_masters(city, store, PeerRole::issuer));
     if (order.nation == nullptr) return {};
-    if (mark_of(*order.nation->store) != city.identity.mark) {
-        return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
-    }
     for (const auto& [key, state] : held_keys(*order.nation->store)) {
         if (!suite_of(key) || !in_window(state)) continue;
         ONECARD_CHECK(copy_key(*order.nation->store, store, key, state));
@@ -108,11 +105,13 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
     return Certified{*pem + city.authority_pem, serial, validity.not_after};
 }
 
-/// What the city's log keeps of a deployment: docs/audit.md.
+/// What the city's log keeps of a deployment, and with `roots_only` the nation's: docs/audit.md.
 std::string deployment_detail(const Deployment& deployment, const KeyStore& store,
-                              const Certified& certified) {
+                              const Certified& certified, bool roots_only) {
     json::object keys;
-    for (const auto& [key, state] : held_keys(store)) keys[text(key)] = name(state);
+    for (const auto& [key, state] : held_keys(store)) {
+        if (!roots_only || key.label == "national") keys[text(key)] = name(state);
+    }
     return json::serialize(
         json::object{{"role", platform::name(deployment.role)},
                      {"organisation", deployment.organisation},
@@ -121,6 +120,21 @@ std::string deployment_detail(const Deployment& deployment, const KeyStore& stor
                      {"certificate", platform::to_hex(certified.serial)},
                      {"not_after", utc_text(platform::unix_ms_of(certified.not_after, 0))},
                      {"keys", std::move(keys)}});
+}
+
+/// Both logs know before the first key leaves: whatever comes next, nobody holds a key unseen.
+Result<void> announce(const DeploymentOrder& order, City& city, const Deployment& deployment,
+                      const KeyStore& store, const Certified& certified,
+                      const platform::Clock& clock) {
+    const auto log = [&](KeyStore& whose, bool roots_only) -> Result<void> {
+        ONECARD_TRY(change,
+                    StoreChange::begin(whose, command(clock, "deploy",
+                                                      deployment_detail(deployment, store,
+                                                                        certified, roots_only))));
+        return change.commit();
+    };
+    if (order.nation != nullptr) ONECARD_CHECK(log(*order.nation->store, true));
+    return log(*city.store, false);
 }
 
 std::optional<std::array<std::uint8_t, 64>> key_member(const json::object& object,
@@ -181,6 +195,12 @@ Result<Deployment> deploy(const DeploymentOrder& order, City& city, crypto::Rand
     if (deployment.unit.empty()) {
         return refuse(RefusalKind::input_wrong, "a name for the unit is missing: --unit");
     }
+    if (!crypto::keys::is_plain(
+            {platform::name(deployment.role), deployment.organisation, deployment.unit})) {
+        return refuse(RefusalKind::input_wrong,
+                      "--unit: 1 to 64 letters, digits, \"-\", \".\", \"_\"");
+    }
+    if (order.nation != nullptr) ONECARD_CHECK(check_nation_of(city, *order.nation));
     if (order.token && order.role != PeerRole::issuer) {
         return refuse(RefusalKind::input_wrong,
                       "only an issuer's store may have a token: the other programs open sealed "
@@ -194,16 +214,12 @@ Result<Deployment> deploy(const DeploymentOrder& order, City& city, crypto::Rand
     ONECARD_TRY(filling, StoreChange::begin(*store, command(clock, "deploy")));
     ONECARD_CHECK(fill_store(order, city, *store, deployment, random));
     ONECARD_TRY(key, generate_tls(*store, crypto::keys::tls_identity(), random));
-    ONECARD_CHECK(filling.commit());
     ONECARD_TRY(certified, certify(deployment, city, key, order.years, random, clock));
+    ONECARD_CHECK(announce(order, city, deployment, *store, certified, clock));
+    ONECARD_CHECK(filling.commit());
     ONECARD_CHECK(directory.write(certificate_file, certified.chain_pem));
     ONECARD_CHECK(directory.write(root_file, city.root_pem));
     ONECARD_CHECK(directory.write(deployment_file, to_json(deployment)));
-    ONECARD_TRY(
-        change,
-        StoreChange::begin(*city.store, command(clock, "deploy",
-                                                deployment_detail(deployment, *store, certified))));
-    ONECARD_CHECK(change.commit());
     ONECARD_CHECK(directory.publish());
     return deployment;
 }

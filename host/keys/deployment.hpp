@@ -15,7 +15,7 @@ struct DeploymentOrder {
     std::string unit;                  ///< CN; of a terminal: ignored, the device id is it
     protocol::OperatorId operator_id;  ///< terminals and operators' people
     protocol::DeviceId device;         ///< terminals
-    const Nation* nation = nullptr;    ///< an issuer that makes SAMs gets the national roots
+    Nation* nation = nullptr;          ///< an issuer that makes SAMs gets the national roots
     unsigned years = 1;                ///< of the certificate
     /// Issuers: keeps the new store's secrets. Nobody else opens a store with a token.
     std::optional<crypto::keys::TokenPlan> token{};
@@ -36,8 +36,8 @@ struct Deployment {
 [[nodiscard]] std::string to_json(const Deployment& deployment);
 [[nodiscard]] Result<Deployment> parse_deployment(std::string_view json, const std::string& file);
 
-/// The city's log knows of the deployment, with its keys and its certificate, before the directory
-/// is there.
+/// The city's log knows of the deployment, with its keys and its certificate, before any of its
+/// keys leaves; the nation's log knows who gets its roots.
 [[nodiscard]] Result<Deployment> deploy(const DeploymentOrder& order, City& city,
                                         crypto::Random& random, const platform::Clock& clock);
 

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "crypto/keys/x509_reader.hpp"
+#include "host/keys/city_register.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
 
@@ -287,6 +289,64 @@ Result<void> record_city(Nation& nation, const CityIdentity& identity,
     return change.commit();
 }
 
+Result<void> check_not_founded(const Nation& nation, CityCode city, const IssuerId& issuer,
+                               bool again) {
+    ONECARD_TRY(known, fold_log(nation.store->log()));
+    for (const KnownCity& other : known.cities) {
+        const bool same = other.city == city && other.issuer == issuer;
+        if (same && again) continue;
+        if (other.city != city && other.issuer != issuer) continue;
+        return refuse(RefusalKind::city_founded,
+                      "the nation has founded city " + city_digits(other.city) + " with issuer " +
+                          platform::to_hex(other.issuer.value()) +
+                          (same ? ": --again if that was cut off, or its store is lost for good"
+                                : ": a city has one issuer, an issuer one city"));
+    }
+    return {};
+}
+
+/// The first certificate of a file.
+Result<crypto::keys::X509Certificate> certificate_of(const std::string& pem, const char* file) {
+    auto found = crypto::keys::read_certificates(pem);
+    if (found) return std::move(found->front());
+    return refuse(RefusalKind::city_mismatch,
+                  std::string{file} + ": " + crypto::keys::name(found.error()));
+}
+
+/// The authority's certificate is for the store's own key, from the root of the city's founding.
+Result<void> check_certificates(const City& city, const KnownCity& founding) {
+    ONECARD_TRY(authority, certificate_of(city.authority_pem, certificate_file));
+    ONECARD_TRY(root, certificate_of(city.root_pem, root_file));
+    ONECARD_TRY(own, authority_in(*city.store, city_authority(city.identity.city)));
+    if (authority.key != own.key) {
+        return refuse(RefusalKind::city_mismatch,
+                      std::string{certificate_file} + " is not for this store's authority");
+    }
+    if (platform::to_hex(root.key) != founding.root || !authority.signed_by(root)) {
+        return refuse(RefusalKind::city_mismatch,
+                      std::string{root_file} + " is not the root that this city was founded under");
+    }
+    return {};
+}
+
+/// city.json lies beside the store and is not authenticated: every member is held against it.
+Result<void> check_description(const City& city, const KnownCity& founding,
+                               crypto::Random& random) {
+    const auto wrong = [](const char* what) {
+        return refuse(RefusalKind::city_mismatch,
+                      std::string{city_file} + ": \"" + what + "\" is not what the store says");
+    };
+    const CityIdentity& said = city.identity;
+    if (founding.issuer != said.issuer) return wrong("issuer");
+    ONECARD_TRY(list_key,
+                sm2_public(*city.store, city_signature(said.city, KeyUse::list_signature), random));
+    if (!std::ranges::equal(list_key.bytes(), said.list_key)) return wrong("list_key");
+    ONECARD_TRY(day_key,
+                sm2_public(*city.store, city_signature(said.city, KeyUse::day_signature), random));
+    if (!std::ranges::equal(day_key.bytes(), said.day_key)) return wrong("day_key");
+    return {};
+}
+
 }  // namespace
 
 Result<CityIdentity> found_city(const Founding& founding, Nation& nation, CityCode city,
@@ -298,11 +358,15 @@ Result<CityIdentity> found_city(const Founding& founding, Nation& nation, CityCo
                       std::string{"the nation is "} + word(mark_of(*nation.store)) +
                           ", the city was to be " + word(founding.mark));
     }
+    ONECARD_CHECK(check_not_founded(nation, city, issuer, founding.again));
+    ONECARD_TRY(root, certificate_of(nation.root_pem, root_file));
     ONECARD_TRY(directory, NewDirectory::begin(founding.directory));
     ONECARD_TRY(store, create_store(directory / store_file, founding.custodians, founding.mark,
                                     command(clock, "create-store"), random));
-    const std::string detail = json::serialize(
-        json::object{{"city", city_digits(city)}, {"issuer", platform::to_hex(issuer.value())}});
+    const std::string detail =
+        json::serialize(json::object{{"city", city_digits(city)},
+                                     {"issuer", platform::to_hex(issuer.value())},
+                                     {"root", platform::to_hex(root.key)}});
     ONECARD_TRY(change, StoreChange::begin(*store, command(clock, "found-city", detail)));
     ONECARD_TRY(identity, fill_city(*store, nation, city, issuer, random));
     ONECARD_CHECK(change.commit());
@@ -333,7 +397,30 @@ Result<City> open_city(const std::filesystem::path& directory, std::span<const C
     }
     ONECARD_TRY(authority, read_small(directory / certificate_file));
     ONECARD_TRY(root, read_small(directory / root_file));
-    return City{std::move(store), identity, std::move(authority), std::move(root)};
+    City city{std::move(store), identity, std::move(authority), std::move(root)};
+    ONECARD_TRY(known, fold_log(city.store->log()));
+    const auto founding = std::ranges::find(known.cities, identity.city, &KnownCity::city);
+    if (founding == known.cities.end()) {
+        return refuse(RefusalKind::city_mismatch,
+                      directory.string() + ": the store's log has no founding of this city");
+    }
+    ONECARD_CHECK(check_description(city, *founding, random));
+    ONECARD_CHECK(check_certificates(city, *founding));
+    return city;
+}
+
+Result<void> check_nation_of(const City& city, const Nation& nation) {
+    if (mark_of(*nation.store) != city.identity.mark) {
+        return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
+    }
+    ONECARD_TRY(known, fold_log(nation.store->log()));
+    const auto founded = std::ranges::find(known.cities, city.identity.city, &KnownCity::city);
+    if (founded != known.cities.end() &&
+        founded->audit_key == platform::to_hex(city.store->identity().audit_key)) {
+        return {};
+    }
+    return refuse(RefusalKind::nation_mismatch,
+                  "this nation did not found the store of city " + city_digits(city.identity.city));
 }
 
 }  // namespace host::keys

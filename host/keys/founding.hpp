@@ -21,6 +21,7 @@ struct Founding {
     std::filesystem::path directory;  ///< to be made
     Custodians custodians;            ///< of the new store: two people or more
     Mark mark = Mark::live;
+    bool again = false;  ///< a city: its first founding was cut off, or its store is lost for good
 };
 
 /// A root made outside: by a ceremony. docs/ceremony.md.
@@ -56,7 +57,9 @@ struct Nation {
                                          crypto::Random& random);
 
 /// city-3100/: keys.store, certificate.pem (the authority's), national-root.pem, city.json.
-/// The city's mark must be the nation's.
+/// The city's mark must be the nation's. `city_founded`: the nation's log has this city (and
+/// `again` was not said), or another city with this issuer: they would have the same purchase
+/// masters.
 [[nodiscard]] Result<CityIdentity> found_city(const Founding& founding, Nation& nation,
                                               CityCode city, const IssuerId& issuer,
                                               crypto::Random& random, const platform::Clock& clock);
@@ -67,8 +70,13 @@ struct City {
     std::string authority_pem;
     std::string root_pem;
 };
+/// Nothing in the directory is believed but what the store itself says: `city_mismatch` when
+/// city.json, certificate.pem or national-root.pem are not those of its founding.
 [[nodiscard]] Result<City> open_city(const std::filesystem::path& directory,
                                      std::span<const Custodian> present, crypto::Random& random);
+
+/// This nation founded this very store. `mark_mismatch`, `nation_mismatch`.
+[[nodiscard]] Result<void> check_nation_of(const City& city, const Nation& nation);
 
 /// One master of a city that derives from the nation's root of the same name.
 struct CityMaster {

@@ -12,7 +12,9 @@ enum class RefusalKind : std::uint8_t {
     file_failed,           ///< reading or writing: the detail has path and reason
     store_failed,          ///< a key store: the detail has the key's name and the reason
     mark_mismatch,         ///< rehearsal keys for a live purpose, or the other way round
-    city_mismatch,         ///< the store belongs to another city
+    city_mismatch,         ///< the store belongs to another city, or its files are not this store's
+    nation_mismatch,       ///< the nation did not found this city
+    city_founded,          ///< the nation has founded this city, or another with this issuer
     certificate_refused,   ///< X.509 could not be written
     passphrase_missing,    ///< no passphrase could be had
     dual_control_missing,  ///< fewer than two people: nation and cities need two for everything
@@ -33,6 +35,7 @@ enum class RefusalKind : std::uint8_t {
     step_out_of_order,   ///< the version's state is not the one before this step
     not_deployed_here,   ///< the city's log does not know this store, or it is out of service
     key_mismatch,        ///< the same name, another secret: somebody mixed up stores
+    city_outdated,  ///< a place has keys that the city's store lacks: an old copy of it is in use
     // docs/ceremony.md, 5
     ceremony_unknown,       ///< no ceremony.json here, or not one of ours; or no ceremony's nation
     ceremony_finished,      ///< its nation is founded: nothing can be added

@@ -110,8 +110,7 @@ Result<void> check_nation(const City& city, const Nation* nation, KeyUse use) {
         return refuse(RefusalKind::nation_missing,
                       std::string{name(use)} + " derives from the nation's root: --nation-dir");
     }
-    if (mark_of(*nation->store) == city.identity.mark) return {};
-    return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
+    return check_nation_of(city, *nation);
 }
 
 /// Every city that the nation founded, but for this one, is among the confirmed.

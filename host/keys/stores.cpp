@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <sys/stat.h>
-
 #include "crypto/keys/pkcs11/token_vault.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
@@ -43,6 +41,8 @@ const char* name(RefusalKind kind) {
         case RefusalKind::store_failed: return "store_failed";
         case RefusalKind::mark_mismatch: return "mark_mismatch";
         case RefusalKind::city_mismatch: return "city_mismatch";
+        case RefusalKind::nation_mismatch: return "nation_mismatch";
+        case RefusalKind::city_founded: return "city_founded";
         case RefusalKind::certificate_refused: return "certificate_refused";
         case RefusalKind::passphrase_missing: return "passphrase_missing";
         case RefusalKind::dual_control_missing: return "dual_control_missing";
@@ -62,6 +62,7 @@ const char* name(RefusalKind kind) {
         case RefusalKind::step_out_of_order: return "step_out_of_order";
         case RefusalKind::not_deployed_here: return "not_deployed_here";
         case RefusalKind::key_mismatch: return "key_mismatch";
+        case RefusalKind::city_outdated: return "city_outdated";
         case RefusalKind::ceremony_unknown: return "ceremony_unknown";
         case RefusalKind::ceremony_finished: return "ceremony_finished";
         case RefusalKind::custodian_not_invited: return "custodian_not_invited";
@@ -75,46 +76,6 @@ const char* name(RefusalKind kind) {
         case RefusalKind::component_foreign: return "component_foreign";
     }
     return "unknown";
-}
-
-// ---- Directories
-
-Result<NewDirectory> NewDirectory::begin(const std::filesystem::path& target) {
-    std::error_code error;
-    if (std::filesystem::exists(target, error)) {
-        return refuse(RefusalKind::target_exists,
-                      target.string() + " is there already: name another directory or remove it");
-    }
-    std::filesystem::path draft = target;
-    draft += ".part";
-    std::filesystem::remove_all(draft, error);  // what an interrupted run left
-    if (!target.parent_path().empty()) {
-        std::filesystem::create_directories(target.parent_path(), error);
-    }
-    if (::mkdir(draft.c_str(), 0700) != 0) {
-        return refuse(RefusalKind::file_failed, draft.string() + ": cannot be made: " +
-                                                    std::generic_category().message(errno));
-    }
-    return NewDirectory{target, std::move(draft)};
-}
-
-Result<void> NewDirectory::write(const char* file, const std::string& content) const {
-    const auto written = platform::replace_file(draft_ / file, std::string_view{content},
-                                                platform::FileMode::everyone);
-    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
-    return {};
-}
-
-Result<void> NewDirectory::publish() const {
-    std::error_code error;
-    std::filesystem::rename(draft_, target_, error);
-    if (error) {
-        return refuse(RefusalKind::file_failed, target_.string() + ": " + error.message());
-    }
-    // What comes next may remove what the directory was made from: it must survive a power cut.
-    const auto synced = platform::sync_parent(target_);
-    if (!synced) return refuse(RefusalKind::file_failed, synced.error().detail);
-    return {};
 }
 
 // ---- Stores

@@ -9,6 +9,7 @@
 #include "crypto/keys/key_names.hpp"
 #include "crypto/keys/sealed_file.hpp"
 #include "crypto/keys/x509.hpp"
+#include "host/keys/new_directory.hpp"
 #include "host/keys/refusal.hpp"
 #include "platform/clock.hpp"
 #include "protocol/batch.hpp"
@@ -39,22 +40,6 @@ inline constexpr const char* deployment_file = "deployment.json";
 [[nodiscard]] inline Mark mark_of(const KeyStore& store) {
     return store.rehearsal() ? Mark::rehearsal : Mark::live;
 }
-/// A directory that appears whole or not at all: written beside, then renamed. Refuses an existing
-/// target.
-class NewDirectory {
-public:
-    [[nodiscard]] static Result<NewDirectory> begin(const std::filesystem::path& target);
-    [[nodiscard]] std::filesystem::path operator/(const char* file) const { return draft_ / file; }
-    [[nodiscard]] Result<void> write(const char* file, const std::string& content) const;
-    [[nodiscard]] Result<void> publish() const;
-
-private:
-    NewDirectory(std::filesystem::path target, std::filesystem::path draft)
-        : target_{std::move(target)}, draft_{std::move(draft)} {}
-    std::filesystem::path target_;
-    std::filesystem::path draft_;
-};
-
 using Custodian = crypto::keys::NewCustodian;
 /// The people of a store, and how many of them open it together; of a new one, the token that is to
 /// keep its secrets.

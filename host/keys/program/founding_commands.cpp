@@ -38,17 +38,18 @@ struct CityOptions {
     KeySourceOptions source;
     CustodianOptions custodians;
     CustodianOptions nation_custodians;
+    bool again = false;
     bool json = false;
 };
 
 Result<void> run_found_city(CityOptions& options) {
     const auto code = platform::from_hex<2>(options.city);
-    if (!code || !protocol::is_bcd(*code)) {
-        return refuse(RefusalKind::input_wrong, "--city: four digits expected");
+    if (!code || !protocol::is_bcd(*code) || *code == std::array<std::uint8_t, 2>{}) {
+        return refuse(RefusalKind::input_wrong, "--city: four digits expected, not 0000");
     }
     const auto issuer = platform::from_hex<8>(options.issuer);
-    if (!issuer || !protocol::is_bcd(*issuer)) {
-        return refuse(RefusalKind::input_wrong, "--issuer: 16 digits expected");
+    if (!issuer || !protocol::is_bcd(*issuer) || *issuer == std::array<std::uint8_t, 8>{}) {
+        return refuse(RefusalKind::input_wrong, "--issuer: 16 digits expected, not all zero");
     }
     const CityCode city{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
     ONECARD_TRY(source, KeySource::make(options.source, "city/" + options.city));
@@ -56,9 +57,10 @@ Result<void> run_found_city(CityOptions& options) {
     ONECARD_TRY(nation_custodians, options.nation_custodians.read());
     ONECARD_TRY(custodians, options.custodians.read());
     ONECARD_TRY(nation, open_nation(options.nation, nation_custodians.people, nonces));
-    ONECARD_TRY(identity,
-                found_city({options.directory, custodians, options.source.mark()}, nation, city,
-                           protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
+    ONECARD_TRY(
+        identity,
+        found_city({options.directory, custodians, options.source.mark(), options.again}, nation,
+                   city, protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
     print(options.json,
           std::string{"founded the "} + word(identity.mark) + " city " + city_digits(city) +
               " in " + options.directory.string(),
@@ -121,6 +123,8 @@ void add_city(CLI::App& app, Run& run) {
     command->add_option("--nation", options->nation, "The nation's directory")->required();
     command->add_option("--city", options->city, "City code, 4 digits")->required();
     command->add_option("--issuer", options->issuer, "Issuer id, 16 digits")->required();
+    command->add_flag("--again", options->again,
+                      "This city's first founding was cut off, or its store is lost for good");
     command->add_flag("--json", options->json, "Print JSON: city.json");
     options->source.add_to(*command);
     options->custodians.add_new_to(*command, "city");

@@ -175,14 +175,77 @@ TEST_CASE("founding: one person is not enough, nor two of whom one would do") {
 
 TEST_CASE("founding: what an interrupted run left does not matter") {
     FoundedCity founded;
-    const auto part = founded.directory.path / "late.part";
-    std::filesystem::create_directory(part);
-    std::ofstream{part / "keys.store"} << "half a store";
+    const auto at = [&](const char* name) { return founded.directory.path / name; };
+    for (const char* name : {"late.part.Ab12Cd", "late.part.Zz34Yy", "late.part"}) {
+        std::filesystem::create_directory(at(name));
+        std::ofstream{at(name) / "keys.store"} << "half a store";
+    }
+    std::ofstream{at("late.part.Ab12Cd") / ".draft"};  // what an interrupted run had begun
     const auto roots = host::keys::draw_national_roots(founded.random);
     CHECK(kind_of(host::keys::found_nation(
               {founded.directory.path / "late", keys_test::two_people(), Mark::rehearsal}, roots,
               "{}", founded.random, founded.clock)) == "accepted");
-    CHECK_FALSE(std::filesystem::exists(part));
+    CHECK_FALSE(std::filesystem::exists(at("late.part.Ab12Cd")));
+    // Nobody's draft: somebody's own.
+    CHECK(std::filesystem::exists(at("late.part.Zz34Yy") / "keys.store"));
+    CHECK(std::filesystem::exists(at("late.part") / "keys.store"));
+    CHECK_FALSE(std::filesystem::exists(at("late") / ".draft"));
+}
+
+TEST_CASE("founding: of two directories with one name, one appears, whole") {
+    const keys_test::Directory place;
+    const auto target = place.path / "nation";
+    auto first = host::keys::NewDirectory::begin(target).value();
+    auto second = host::keys::NewDirectory::begin(target).value();
+    REQUIRE(first.write("keys.store", "the first's"));
+    REQUIRE(second.write("keys.store", "the second's"));
+    REQUIRE(second.publish());
+    CHECK(kind_of(first.publish()) == "target_exists");
+    CHECK(platform::read_text_file(target / "keys.store", 100).value() == "the second's");
+    CHECK(kind_of(host::keys::NewDirectory::begin(target)) == "target_exists");
+    std::filesystem::create_symlink(place.path / "nowhere", place.path / "link");
+    CHECK(kind_of(host::keys::NewDirectory::begin(place.path / "link")) == "target_exists");
+    {
+        auto third = host::keys::NewDirectory::begin(place.path / "third/").value();
+        REQUIRE(third.write("keys.store", "never published"));
+    }
+    std::size_t left = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{place.path})
+        ++left;
+    CHECK(left == 3);  // nation, link, and the first's draft, which it still holds
+}
+
+TEST_CASE("founding: a city once, an issuer once") {
+    FoundedCity founded;
+    const auto found = [&](std::uint16_t city, protocol::IssuerId issuer, bool again) {
+        const auto name = "c" + std::to_string(founded.clock.unix_ms() % 1000) +
+                          std::to_string(city) + (again ? "a" : "");
+        return kind_of(host::keys::found_city(
+            {founded.directory.path / name, keys_test::two_people(), Mark::rehearsal, again},
+            founded.nation, protocol::CityCode{city}, issuer, founded.random, founded.clock));
+    };
+    constexpr protocol::IssuerId other{{0x44, 0x01, 0, 0, 0, 0, 0, 0x01}};
+    CHECK(found(0x3100, issuer_id, false) == "city_founded");
+    CHECK(found(0x3200, issuer_id, false) == "city_founded");
+    CHECK(found(0x3200, issuer_id, true) == "city_founded");
+    CHECK(found(0x3100, other, true) == "city_founded");
+    CHECK(found(0x4401, other, false) == "accepted");
+    CHECK(found(0x3100, issuer_id, true) == "accepted");
+    // The nation's newest founding counts: the first store is not this city's any more.
+    CHECK(kind_of(host::keys::check_nation_of(founded.city, founded.nation)) == "nation_mismatch");
+}
+
+TEST_CASE("founding: another nation is not this city's") {
+    FoundedCity founded;
+    FoundedCity stranger{2};
+    CHECK(kind_of(host::keys::check_nation_of(founded.city, founded.nation)) == "accepted");
+    CHECK(kind_of(host::keys::check_nation_of(founded.city, stranger.nation)) == "nation_mismatch");
+    auto order = order_for(platform::PeerRole::issuer);
+    order.directory = founded.directory.path / "issuer";
+    order.passphrase = bytes_of(words);
+    order.nation = &stranger.nation;
+    const auto deployed = host::keys::deploy(order, founded.city, founded.random, founded.clock);
+    CHECK(kind_of(deployed) == "nation_mismatch");
 }
 
 TEST_CASE("founding: rehearsal and live do not mix (docs/keys.md, 4)") {
@@ -218,7 +281,32 @@ TEST_CASE("opening a city: wrong passphrase, missing files, another city's descr
         REQUIRE(platform::replace_file(directory / "city.json", wrong));
         CHECK(kind_of(open(words)) == "input_wrong");
     }
+    // One honest member after another replaced by another city's: what custodians would hand on.
+    const FoundedCity stranger{2};
+    const auto foreign =
+        platform::read_text_file(stranger.directory.path / "city" / "city.json", 4096).value();
+    for (const std::string member : {"list_key", "day_key", "audit_key"}) {
+        const auto value = [&](const std::string& text) {
+            return text.substr(text.find(member) + member.size() + 3, 128);
+        };
+        REQUIRE(platform::replace_file(directory / "city.json", std::string_view{json}));
+        rewrite(value(json), value(foreign));
+        CHECK(kind_of(open(words)) == "city_mismatch");
+    }
     REQUIRE(platform::replace_file(directory / "city.json", std::string_view{json}));
+    rewrite("3104000000000001", "3104000000000002");
+    CHECK(kind_of(open(words)) == "city_mismatch");
+    REQUIRE(platform::replace_file(directory / "city.json", std::string_view{json}));
+    for (const char* file : {host::keys::certificate_file, host::keys::root_file}) {
+        const auto own = platform::read_text_file(directory / file, 65536).value();
+        const auto other =
+            platform::read_text_file(stranger.directory.path / "city" / file, 65536).value();
+        for (const std::string_view wrong : {std::string_view{other}, std::string_view{"no PEM"}}) {
+            REQUIRE(platform::replace_file(directory / file, wrong));
+            CHECK(kind_of(open(words)) == "city_mismatch");
+        }
+        REQUIRE(platform::replace_file(directory / file, std::string_view{own}));
+    }
     CHECK(kind_of(open(words)) == "accepted");
     std::filesystem::remove(directory / "certificate.pem");
     CHECK(kind_of(open(words)) == "file_failed");
