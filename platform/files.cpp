@@ -82,6 +82,17 @@ FileResult<std::filesystem::path> write_neighbour(const std::filesystem::path& p
     return std::filesystem::path{neighbour};
 }
 
+/// A durable file without a name, in the directory of `path`: nothing is left of it if we are
+/// killed. -1 with ENOTSUP where the file system has none.
+int nameless(const std::filesystem::path& path, FileMode mode) {
+    const std::filesystem::path parent =
+        path.has_parent_path() ? path.parent_path() : std::filesystem::path{"."};
+    const mode_t bits = mode == FileMode::everyone ? 0644 : 0600;
+    const int file = ::open(parent.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, bits);
+    if (file < 0 && (errno == EISDIR || errno == EINVAL)) errno = EOPNOTSUPP;
+    return file;
+}
+
 }  // namespace
 
 const char* name(FileError error) {
@@ -156,6 +167,16 @@ FileResult<void> replace_file(const std::filesystem::path& path, std::string_vie
 }
 
 FileResult<void> create_file(const std::filesystem::path& path, Bytes content, FileMode mode) {
+    Descriptor file{nameless(path, mode)};
+    if (file.get() >= 0) {
+        const std::string self = "/proc/self/fd/" + std::to_string(file.get());
+        if (!write_all(file.get(), content) || ::fsync(file.get()) != 0 ||
+            ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+            return failed(path, errno);
+        }
+        return sync_parent(path);
+    }
+    if (errno != EOPNOTSUPP) return failed(path, errno);
     ONECARD_TRY(neighbour, write_neighbour(path, content, mode));
     // link(2) refuses an existing name, rename(2) would replace it.
     const int linked = ::link(neighbour.c_str(), path.c_str());

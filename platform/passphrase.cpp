@@ -1,6 +1,8 @@
 #include "platform/passphrase.hpp"
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <utility>
 
 #include <fcntl.h>
@@ -31,6 +33,11 @@ Passphrase::~Passphrase() {
 
 using Read = std::expected<Passphrase, PassphraseError>;
 
+namespace {
+/// That came while a terminal's echo was off.
+volatile std::sig_atomic_t stop_signal = 0;
+}  // namespace
+
 struct PassphraseReader {
     /// One byte at a time, so that nothing behind the line's end is taken from the stream. Answers
     /// whether the line had an end: the stream may have more.
@@ -39,7 +46,7 @@ struct PassphraseReader {
         while (!ended) {
             std::uint8_t byte = 0;
             const ssize_t count = ::read(descriptor, &byte, 1);
-            if (count < 0 && errno == EINTR) continue;
+            if (count < 0 && errno == EINTR && stop_signal == 0) continue;
             if (count < 0) return std::unexpected{PassphraseError::unreadable};
             if (count == 0) break;
             ended = byte == '\n';
@@ -69,7 +76,7 @@ namespace {
 class PrivateFile {
 public:
     explicit PrivateFile(const std::filesystem::path& path)
-        : descriptor_{::open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
+        : descriptor_{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)} {}
     ~PrivateFile() {
         if (descriptor_ >= 0) ::close(descriptor_);
     }
@@ -115,27 +122,40 @@ std::expected<std::vector<Passphrase>, PassphraseError> lines_from(int descripto
     return lines;
 }
 
-/// Echo is off while it lives.
+/// Echo is off while it lives. A signal that ends us ends us after the echo is back.
 class QuietTerminal {
 public:
     explicit QuietTerminal(int terminal) : terminal_{terminal} {
         valid_ = ::tcgetattr(terminal_, &before_) == 0;
         if (!valid_) return;
+        struct sigaction remember{};  // without SA_RESTART: the read comes back
+        remember.sa_handler = [](int number) { stop_signal = number; };
+        for (std::size_t i = 0; i < signals.size(); ++i) {
+            ::sigaction(signals.at(i), &remember, &handlers_.at(i));
+        }
         termios quiet = before_;
         quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO);
         quiet.c_lflag |= static_cast<tcflag_t>(ECHONL | ICANON);
         valid_ = ::tcsetattr(terminal_, TCSAFLUSH, &quiet) == 0;
     }
     ~QuietTerminal() {
-        if (valid_) ::tcsetattr(terminal_, TCSAFLUSH, &before_);
+        if (!valid_) return;
+        ::tcsetattr(terminal_, TCSAFLUSH, &before_);
+        for (std::size_t i = 0; i < signals.size(); ++i) {
+            ::sigaction(signals.at(i), &handlers_.at(i), nullptr);
+        }
+        const int number = std::exchange(stop_signal, 0);
+        if (number != 0) ::raise(number);
     }
     QuietTerminal(const QuietTerminal&) = delete;
     QuietTerminal& operator=(const QuietTerminal&) = delete;
     [[nodiscard]] bool valid() const { return valid_; }
 
 private:
+    static constexpr std::array signals{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     int terminal_;
     termios before_{};
+    std::array<struct sigaction, signals.size()> handlers_{};
     bool valid_ = false;
 };
 

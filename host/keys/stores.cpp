@@ -31,6 +31,15 @@ Result<void> add(KeyStore& store, const KeyName& key, crypto::Bytes secret,
     return {};
 }
 
+bool& live_stores_refused() {
+    static bool refused = false;
+    return refused;
+}
+Result<void> check_memory(const std::filesystem::path& path, Mark mark) {
+    if (mark != Mark::live || !live_stores_refused()) return {};
+    return store_refusal(path.string(), KeyError::memory_not_lockable);
+}
+
 }  // namespace
 
 const char* name(RefusalKind kind) {
@@ -137,10 +146,15 @@ Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, c
     return crypto::keys::TokenPlan{info->serial, pin, token_opener()};
 }
 
+void refuse_live_stores() {
+    live_stores_refused() = true;
+}
+
 Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,
                                                const Custodians& custodians, Mark mark,
                                                crypto::keys::Command command,
                                                crypto::Random& random) {
+    ONECARD_CHECK(check_memory(path, mark));
     using crypto::keys::DerivationCost;
     using crypto::keys::Purpose;
     const bool rehearsal = mark == Mark::rehearsal;
@@ -164,7 +178,10 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
     }
     const auto identity = opening->identity();
     auto store = std::move(*opening).open(random, token_opener());
-    if (store) return *std::move(store);
+    if (store) {
+        ONECARD_CHECK(check_memory(path, mark_of(**store)));
+        return *std::move(store);
+    }
     if (store.error() != KeyError::quorum_missing) {
         return store_refusal(path.string(), store.error());
     }

@@ -68,6 +68,9 @@ inline constexpr const char* service_custodian = "service";
                                                              Mark mark,
                                                              crypto::keys::Command command,
                                                              crypto::Random& random);
+/// For a process whose memory could not be locked: from here on it neither makes nor opens a store
+/// of live keys, which could reach the swap. `store_failed`, memory_not_lockable.
+void refuse_live_stores();
 /// The PKCS#11 module through which this process opens stores with a token; set before any is
 /// opened. docs/key_store.md, "With a token".
 void set_token_module(std::filesystem::path module);

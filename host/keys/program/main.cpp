@@ -1,4 +1,6 @@
 // onecard-keys: the nation's and the cities' keys, and what is made with them. docs/keys.md.
+#include <iostream>
+
 #include <CLI/CLI.hpp>
 
 #include "host/keys/program/commands.hpp"
@@ -48,10 +50,11 @@ int main(int argc, char** argv) {
     host::keys::add_ceremony_commands(app, run);
     host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;
-    // A calculation is one line out: what it is given was typed or piped, and is no master key.
-    if (!hardening.memory_locked && !app.got_subcommand("calc")) {
-        platform::log_warning("memory_not_locked",
-                              {{"advice", "raise RLIMIT_MEMLOCK: keys could reach the swap"}});
-    }
-    return run();
+    if (!hardening.memory_locked) host::keys::refuse_live_stores();
+    const int status = run();
+    std::cout.flush();
+    if (std::cout) return status;
+    return host::keys::complain({host::keys::RefusalKind::file_failed,
+                                 "standard output cannot be written: what was to be shown is not "
+                                 "all there"});
 }
