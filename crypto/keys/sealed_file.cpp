@@ -158,6 +158,7 @@ KeyResult<LogAudit> audit_sealed_file(const std::filesystem::path& path,
     audit.identity = identity_of(parts);
     audit.rehearsal = parts.header.purpose == Purpose::rehearsal;
     audit.generation = parts.header.generation;
+    audit.custodians_malformed = parts.custodians_malformed;
     audit.state_signed = state_signed(parts);
     const auto key = sm2::PublicKey::parse(parts.header.audit_key);
     if (!key) return refuse(KeyError::malformed);

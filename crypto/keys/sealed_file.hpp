@@ -96,6 +96,7 @@ struct LogAudit {
     LogHead head{};                     ///< of those
     std::optional<LogFinding> finding;  ///< the first entry that is not
     bool truncated = false;     ///< the log ends before the number of entries that the header says
+    bool custodians_malformed = false;  ///< nobody can open it: their part breaks its format
     bool state_signed = false;  ///< everything in the file is what the store's key signed
 };
 /// Reads the file as far as its shape goes: a wrong digest is no obstacle, since it is what an

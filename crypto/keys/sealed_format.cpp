@@ -126,15 +126,16 @@ protocol::Parsed<CustodianSlot> parse_custodian(ByteReader& in) {
     return slot;
 }
 
-/// Where each part lies, once header and digest are known to be right.
-KeyResult<SealedParts> cut(Bytes file, const SealedHeader& header) {
+/// Where each part lies, once the header is known to be right.
+SealedParts cut(Bytes file, const SealedHeader& header) {
     ByteReader in{file};
     SealedParts parts;
     parts.header = header;
     (void)*in.take(header_size);
-    ONECARD_TRY(custodians, parse_custodians(*in.take(header.custodians_size)));
-    if (header.quorum < 1 || custodians.size() < header.quorum) return refuse(KeyError::malformed);
-    parts.custodians = std::move(custodians);
+    const auto custodians = parse_custodians(*in.take(header.custodians_size));
+    parts.custodians_malformed =
+        !custodians || header.quorum < 1 || custodians->size() < header.quorum;
+    if (!parts.custodians_malformed) parts.custodians = *custodians;
     parts.log = *in.take(header.log_size);
     parts.additional = file.first(file.size() - in.size());
     parts.sealed = *in.take(header.sealed_size);
@@ -145,9 +146,9 @@ KeyResult<SealedParts> cut(Bytes file, const SealedHeader& header) {
     return parts;
 }
 
-enum class DigestCheck : bool { skip, require };
+enum class Strictness : bool { shape_only, all };
 
-KeyResult<SealedParts> parse_file(Bytes file, DigestCheck check) {  // docs/key_store.md, "Reading"
+KeyResult<SealedParts> parse_file(Bytes file, Strictness check) {  // docs/key_store.md, "Reading"
     ByteReader in{file};
     const auto kind = in.take_array<magic.size()>();
     if (!kind) return refuse(KeyError::truncated);
@@ -163,8 +164,10 @@ KeyResult<SealedParts> parse_file(Bytes file, DigestCheck check) {  // docs/key_
     if (file.size() > promised) return refuse(KeyError::malformed);
     const Bytes digest = file.last(sm3_digest_size);
     const bool right = equal_constant_time(sm3(file.first(file.size() - sm3_digest_size)), digest);
-    if (check == DigestCheck::require && !right) return refuse(KeyError::damaged);
-    return cut(file, header);
+    if (check == Strictness::all && !right) return refuse(KeyError::damaged);
+    SealedParts parts = cut(file, header);
+    if (check == Strictness::all && parts.custodians_malformed) return refuse(KeyError::malformed);
+    return parts;
 }
 
 }  // namespace
@@ -193,11 +196,11 @@ std::array<std::uint8_t, header_size> SealedHeader::bytes() const {
 }
 
 KeyResult<SealedParts> parse_sealed(Bytes file) {
-    return parse_file(file, DigestCheck::require);
+    return parse_file(file, Strictness::all);
 }
 
 KeyResult<SealedParts> parse_sealed_shape(Bytes file) {
-    return parse_file(file, DigestCheck::skip);
+    return parse_file(file, Strictness::shape_only);
 }
 
 std::vector<std::uint8_t> custodian_bytes(const std::vector<CustodianSlot>& custodians) {

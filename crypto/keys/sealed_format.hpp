@@ -48,6 +48,7 @@ struct SealedParts {
     SealedHeader header;
     Bytes additional;  ///< authenticated: header, custodians, log
     std::vector<CustodianSlot> custodians;
+    bool custodians_malformed = false;  ///< parse_sealed_shape only: then there are none here
     Bytes log;  ///< `header.log_count` entries: read_log
     Bytes sealed;
     Bytes tag;
@@ -56,7 +57,8 @@ struct SealedParts {
     Bytes digest;
 };
 [[nodiscard]] KeyResult<SealedParts> parse_sealed(Bytes file);
-/// The same without asking the digest: an audit wants to see what a changed file says.
+/// The same without asking the digest or the custodians' format: an audit wants to see what a
+/// changed file says.
 [[nodiscard]] KeyResult<SealedParts> parse_sealed_shape(Bytes file);
 
 [[nodiscard]] std::vector<std::uint8_t> custodian_bytes(

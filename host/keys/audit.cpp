@@ -19,6 +19,7 @@ AuditVerdict verdict_of(const LogAudit& audit, const AuditKnowledge& known,
     }
     if (audit.finding) return AuditVerdict::entry_fault;
     if (audit.truncated) return AuditVerdict::truncated;
+    if (audit.custodians_malformed) return AuditVerdict::custodians_malformed;
     if (!audit.state_signed) return AuditVerdict::state_unsigned;
     if (known.head && known_at == 0) return AuditVerdict::head_missing;
     return AuditVerdict::whole;
@@ -36,6 +37,11 @@ std::string text_of(const AuditReport& report) {
         case AuditVerdict::truncated:
             return "the log ends behind entry " + number(audit.count) +
                    "; the entries that follow were cut off";
+        case AuditVerdict::custodians_malformed:
+            return number(audit.count) +
+                   " entries are whole, but the part that names the custodians was changed: it "
+                   "breaks its format, and nobody can open the store. Put the newest good copy "
+                   "back and verify it with the head of this one";
         case AuditVerdict::state_unsigned:
             return number(audit.count) +
                    " entries are whole, but the file is not the one that was signed: entries "
@@ -57,6 +63,7 @@ const char* name(AuditVerdict verdict) {
         case AuditVerdict::other_key: return "other_key";
         case AuditVerdict::entry_fault: return "entry_fault";
         case AuditVerdict::truncated: return "truncated";
+        case AuditVerdict::custodians_malformed: return "custodians_malformed";
         case AuditVerdict::state_unsigned: return "state_unsigned";
         case AuditVerdict::head_missing: return "head_missing";
         case AuditVerdict::whole: return "whole";

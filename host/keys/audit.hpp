@@ -17,9 +17,10 @@ struct AuditKnowledge {
 };
 
 enum class AuditVerdict : std::uint8_t {  // The first that applies.
-    other_key,       ///< the store names another audit key than the one expected
-    entry_fault,     ///< an entry is missing, out of place or altered: `entry` says which
-    truncated,       ///< the log ends before the number of entries that the header promises
+    other_key,             ///< the store names another audit key than the one expected
+    entry_fault,           ///< an entry is missing, out of place or altered: `entry` says which
+    truncated,             ///< the log ends before the number of entries that the header promises
+    custodians_malformed,  ///< the entries are right, but nobody can open the store
     state_unsigned,  ///< all entries are right, but something else in the file is not what was
                      ///< signed
     head_missing,    ///< the log never had the head written down elsewhere: put back or rewritten

@@ -13,6 +13,8 @@ namespace {
 namespace json = boost::json;
 namespace sqlite = platform::sqlite;
 using crypto::keys::LogEntry;
+using crypto::keys::LogFault;
+using crypto::keys::LogFinding;
 using crypto::keys::LogHead;
 
 /// Where the chain stands.
@@ -71,29 +73,55 @@ Result<void> append(sqlite::Database& database, const KeyStore& keys, std::int64
     return plain(insert.run(place.number + 1, event, line, *signature, head));
 }
 
-/// Follows the rows; the numbers in the lines say whether one is missing.
-Result<void> follow(sqlite::Database& database, AuditReport& report,
-                    const std::function<void(const LogEntry&)>& each) {
+/// The newest event when the entry was written: of its line, which is signed.
+std::optional<std::int64_t> event_of(const LogEntry& entry) {
+    boost::system::error_code error;
+    const json::value line = json::parse(entry.line, error);
+    const auto* object = error ? nullptr : line.if_object();
+    const auto* event = object == nullptr ? nullptr : object->if_contains("event");
+    if (event == nullptr || !event->is_int64()) return std::nullopt;
+    return event->get_int64();
+}
+
+/// A row of line, signature, event, head: what stands beside the line must be what it says.
+std::expected<void, LogFinding> follow_row(const sqlite::Statement& row, const LogEntry& entry,
+                                           crypto::keys::LogVerifier& verifier) {
+    crypto::keys::LogVerifier after = verifier;
+    ONECARD_CHECK(after.next(entry));
+    if (event_of(entry) != row.integer(2) || row.array<32>(3) != after.head()) {
+        return std::unexpected{LogFinding{LogFault::entry_altered, after.count()}};
+    }
+    verifier = after;
+    return {};
+}
+
+/// Follows the rows; the numbers in the lines say whether one is missing. Answers the last event
+/// that an entry tells of.
+Result<std::int64_t> follow(sqlite::Database& database, AuditReport& report,
+                            const std::function<void(const LogEntry&)>& each) {
     const auto key = crypto::sm2::PublicKey::parse(report.audit.identity.audit_key);
     if (!key) return refuse(RefusalKind::file_failed, "issue state: its audit key is no key");
     crypto::keys::LogVerifier verifier{report.audit.identity.id, *key};
-    ONECARD_TRY(select,
-                plain(database.prepare("SELECT line, signature FROM audit ORDER BY number")));
+    ONECARD_TRY(
+        select,
+        plain(database.prepare("SELECT line, signature, event, head FROM audit ORDER BY number")));
+    std::int64_t covered = 0;
     for (;;) {
         ONECARD_TRY(row, plain(select.step()));
         if (!row) break;
         const auto signature = select.array<64>(1).value_or(crypto::sm2::Signature{});
         const LogEntry entry{std::string{select.text(0)}, signature};
-        const auto followed = verifier.next(entry);
+        const auto followed = follow_row(select, entry, verifier);
         if (!followed) {
             report.audit.finding = followed.error();
             break;
         }
+        covered = select.integer(2);
         each(entry);
     }
     report.audit.count = verifier.count();
     report.audit.head = verifier.head();
-    return {};
+    return covered;
 }
 
 Result<AuditReport> read_owner(sqlite::Database& database, const std::filesystem::path& file) {
@@ -104,15 +132,6 @@ Result<AuditReport> read_owner(sqlite::Database& database, const std::filesystem
     report.audit.identity.id = who.array<16>(0).value_or(crypto::keys::LogOwner{});
     report.audit.identity.audit_key = who.array<64>(1).value_or(std::array<std::uint8_t, 64>{});
     return report;
-}
-
-/// Every change has its event, and every entry says how far the events had come.
-Result<bool> covers_every_event(sqlite::Database& database) {
-    ONECARD_TRY(select, plain(database.prepare("SELECT coalesce(max(event), 0) FROM audit")));
-    ONECARD_CHECK(plain(select.step()));
-    const std::int64_t covered = select.integer(0);
-    ONECARD_TRY(newest, newest_event(database));
-    return covered == newest;
 }
 
 }  // namespace
@@ -132,13 +151,14 @@ Result<AuditReport> audit_issuing_state(const std::filesystem::path& file,
     ONECARD_TRY(database, plain(sqlite::Database::open(file, options)));
     ONECARD_TRY(report, read_owner(database, file));
     HeadSearch search{known, report.audit.identity.id};
-    ONECARD_CHECK(follow(database, report, [&](const LogEntry& entry) {
-        search.next(entry);
-        if (each) each(entry);
-    }));
-    ONECARD_TRY(whole, covers_every_event(database));
-    report.audit.truncated = !report.audit.finding && !whole;
-    report.audit.state_signed = true;  // each entry is; the rows beside them are checked above
+    ONECARD_TRY(covered, follow(database, report, [&](const LogEntry& entry) {
+                    search.next(entry);
+                    if (each) each(entry);
+                }));
+    // Every change has its event, and every entry says how far the events had come.
+    ONECARD_TRY(newest, newest_event(database));
+    report.audit.truncated = !report.audit.finding && covered != newest;
+    report.audit.state_signed = true;  // each entry is
     report.audit.generation = report.audit.count;
     conclude(report, known, search.found());
     return report;

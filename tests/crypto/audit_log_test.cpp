@@ -65,6 +65,7 @@ std::string text_of(const LogAudit& audit) {
                std::to_string(audit.finding->number);
     }
     if (audit.truncated) out += ", truncated";
+    if (audit.custodians_malformed) out += ", custodians malformed";
     return out + (audit.state_signed ? ", signed" : ", not signed");
 }
 
@@ -320,6 +321,44 @@ TEST_CASE("audit: a log cut at its end is told by the count, or else by the stat
     file.log.clear();
     file.header.log_count = 0;
     CHECK(text_of(f.audit(file.bytes())) == "0 whole, not signed");
+}
+
+TEST_CASE("audit: a changed custodian is told from a changed log, also when the format breaks") {
+    StoreFixture f;
+    const FileBytes good = f.create_with_log();
+    const auto with = [&](const auto& change) {
+        AlteredFile file{good};
+        change(file);
+        return text_of(f.audit(file.bytes()));
+    };
+    using File = AlteredFile;
+    const std::string malformed = "3 whole, custodians malformed, not signed";
+    CHECK(with([](File& file) { file.custodians[0].sealed_share[3] ^= 1; }) ==
+          "3 whole, not signed");
+    CHECK(with([](File& file) { file.custodians[0].name = "other"; }) == "3 whole, not signed");
+    CHECK(with([](File& file) { file.custodians[0].name = "Other"; }) == malformed);
+    CHECK(with([](File& file) { file.custodians.push_back(file.custodians[0]); }) == malformed);
+    CHECK(with([](File& file) { file.custodians.clear(); }) == malformed);
+    CHECK(with([](File& file) { file.header.quorum = 0; }) == malformed);
+    CHECK(with([](File& file) { file.header.quorum = 2; }) == malformed);
+    CHECK(with([](File& file) { file.custodians[0].kind = CustodianKind{9}; }) == malformed);
+    // Each byte of the part, with the digest renewed or not: never a fault of the log.
+    const std::size_t size = custodian_bytes(AlteredFile{good}.custodians).size();
+    for (std::size_t at = header_size; at < header_size + size; ++at) {
+        auto file = good;
+        file[at] ^= 0x80;
+        if (at % 2 == 0) renew_digest(file);
+        const LogAudit audit = f.audit(file);
+        CAPTURE(at);
+        CHECK_FALSE(audit.finding.has_value());
+        CHECK(audit.count == 3);
+        CHECK_FALSE(audit.state_signed);
+        const bool share = at >= header_size + size - 77;  // name, kind and size come before
+        CHECK(audit.custodians_malformed != share);
+    }
+    AlteredFile renamed{good};
+    renamed.custodians[0].name = "Other";
+    CHECK(f.open_error(renamed.bytes()) == KeyError::malformed);
 }
 
 TEST_CASE("audit: sizes and counts without meaning end the log by name") {

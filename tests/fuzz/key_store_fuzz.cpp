@@ -42,7 +42,8 @@ void try_file(FileBytes file) {
         std::ranges::copy(digest, file.end() - crypto::sm3_digest_size);
     }
     const auto parts = parse_sealed(file);
-    require(shape.has_value() == parts.has_value());  // the digest was all they differ in
+    // Digest and custodians were all they differ in.
+    require((shape && !shape->custodians_malformed) == parts.has_value());
     if (!parts) return;
     FileBytes again;
     append(again, parts->header.bytes());
