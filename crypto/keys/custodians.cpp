@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t share_size = 1 + sealing_key_size;  // index, value
 constexpr std::size_t slot_size = salt_size + nonce_size + share_size + tag_size;
+constexpr std::size_t serial_size_max = 16;  // PKCS#11 Base 2.40, 3.2: CK_TOKEN_INFO
 constexpr std::string_view share_text = "onecard custodian share";
 
 std::unexpected<KeyError> refuse(KeyError why) {
@@ -24,6 +25,14 @@ std::vector<std::uint8_t> additional_data(const CustodianTerms& terms, std::stri
     return out;
 }
 
+void write_share(const Share& share, SecretBytes<share_size>& out) {
+    out.bytes()[0] = share.index;
+    std::ranges::copy(share.value.bytes(), out.bytes().begin() + 1);
+}
+Share read_share(const SecretBytes<share_size>& in) {
+    return {in.bytes()[0], SecretBuffer{in.bytes().subspan(1)}};
+}
+
 KeyResult<CustodianSlot> seal_share(const CustodianTerms& terms, const NewCustodian& custodian,
                                     const Share& share, Random& random) {
     CustodianSlot slot{custodian.name, CustodianKind::passphrase, {}};
@@ -36,11 +45,53 @@ KeyResult<CustodianSlot> seal_share(const CustodianTerms& terms, const NewCustod
     SecretBytes<32> key;
     ONECARD_CHECK(derive_from_passphrase(terms.cost, salt, custodian.passphrase, key.bytes()));
     SecretBytes<share_size> plain;
-    plain.bytes()[0] = share.index;
-    std::ranges::copy(share.value.bytes(), plain.bytes().begin() + 1);
+    write_share(share, plain);
     seal_bytes(key.bytes(), nonce, additional_data(terms, custodian.name), plain.bytes(),
                bytes.subspan(salt_size + nonce_size));
     return slot;
+}
+
+bool serial_fits(std::string_view serial) {
+    return serial.size() <= serial_size_max && label_fits(serial);
+}
+
+KeyResult<CustodianSlot> entrust_share(const CustodianTerms& terms, const NewCustodian& custodian,
+                                       const Share& share) {
+    SecretBytes<share_size> plain;
+    write_share(share, plain);
+    ONECARD_TRY(sealed,
+                custodian.token->seal(plain.bytes(), additional_data(terms, custodian.name)));
+    const std::string& serial = custodian.token->serial();
+    CustodianSlot slot{custodian.name, CustodianKind::token, {}};
+    slot.sealed_share.push_back(static_cast<std::uint8_t>(serial.size()));
+    slot.sealed_share.insert(slot.sealed_share.end(), serial.begin(), serial.end());
+    slot.sealed_share.insert(slot.sealed_share.end(), sealed.begin(), sealed.end());
+    return slot;
+}
+
+/// What a slot of kind `token` holds: the token's serial number, and its own form of the share.
+struct Entrusted {
+    std::string serial;
+    Bytes sealed;
+};
+KeyResult<Entrusted> take_apart(const CustodianSlot& slot) {
+    protocol::ByteReader in{slot.sealed_share};
+    const auto size = in.take_u8();
+    const auto serial = size ? in.take(*size) : std::unexpected{size.error()};
+    if (!serial || in.empty()) return refuse(KeyError::malformed);
+    Entrusted out{{serial->begin(), serial->end()}, *in.take(in.size())};
+    if (!serial_fits(out.serial)) return refuse(KeyError::malformed);
+    return out;
+}
+
+/// The token is asked only when it is the custodian's: it would count a wrong PIN.
+KeyResult<Share> ask_for_share(const CustodianTerms& terms, const CustodianSlot& slot,
+                               ShareKeeper& token) {
+    ONECARD_TRY(parts, take_apart(slot));
+    if (token.serial() != parts.serial) return refuse(KeyError::token_other);
+    SecretBytes<share_size> plain;
+    ONECARD_CHECK(token.open(parts.sealed, additional_data(terms, slot.name), plain.bytes()));
+    return read_share(plain);
 }
 
 }  // namespace
@@ -55,13 +106,18 @@ KeyResult<void> check_custodians(const CustodianTerms& terms, unsigned quorum,
         if (!custodian_name_fits(custodian.name)) return refuse(KeyError::quorum_wrong);
         if (!names.insert(custodian.name).second) return refuse(KeyError::custodian_repeated);
         const std::size_t least = terms.purpose == Purpose::production ? passphrase_size_min : 1;
-        if (custodian.passphrase.size() < least) return refuse(KeyError::weak_passphrase);
+        if (custodian.token == nullptr && custodian.passphrase.size() < least) {
+            return refuse(KeyError::weak_passphrase);
+        }
+        if (custodian.token != nullptr && !serial_fits(custodian.token->serial())) {
+            return refuse(KeyError::token_failed);
+        }
     }
     for (std::size_t a = 0; a < custodians.size(); ++a) {
         for (std::size_t b = a + 1; b < custodians.size(); ++b) {
-            if (equal_constant_time(custodians[a].passphrase, custodians[b].passphrase)) {
-                return refuse(KeyError::passphrase_repeated);
-            }
+            if (!same_secret(custodians[a], custodians[b])) continue;
+            return refuse(custodians[a].token != nullptr ? KeyError::token_repeated
+                                                         : KeyError::passphrase_repeated);
         }
     }
     if (terms.purpose == Purpose::production && terms.cost.memory_kib < production_memory_kib_min) {
@@ -79,28 +135,50 @@ KeyResult<std::vector<CustodianSlot>> seal_shares(const CustodianTerms& terms, u
     if (!shares) return refuse(KeyError::quorum_wrong);
     std::vector<CustodianSlot> slots;
     for (std::size_t i = 0; i < custodians.size(); ++i) {
-        ONECARD_TRY(slot, seal_share(terms, custodians[i], (*shares)[i], random));
+        const NewCustodian& custodian = custodians[i];
+        ONECARD_TRY(slot, custodian.token != nullptr
+                              ? entrust_share(terms, custodian, (*shares)[i])
+                              : seal_share(terms, custodian, (*shares)[i], random));
         slots.push_back(std::move(slot));
     }
     return slots;
 }
 
 KeyResult<Share> open_share(const CustodianTerms& terms, const CustodianSlot& slot,
-                            Bytes passphrase) {
-    if (slot.kind != CustodianKind::passphrase || slot.sealed_share.size() != slot_size) {
-        return refuse(KeyError::malformed);
+                            const NewCustodian& custodian) {
+    if (slot.kind == CustodianKind::token) {
+        if (custodian.token == nullptr) return refuse(KeyError::custodian_has_token);
+        return ask_for_share(terms, slot, *custodian.token);
     }
+    if (custodian.token != nullptr) return refuse(KeyError::custodian_has_passphrase);
+    if (slot.sealed_share.size() != slot_size) return refuse(KeyError::malformed);
     const Bytes bytes{slot.sealed_share};
     SecretBytes<32> key;
-    ONECARD_CHECK(
-        derive_from_passphrase(terms.cost, bytes.first(salt_size), passphrase, key.bytes()));
+    ONECARD_CHECK(derive_from_passphrase(terms.cost, bytes.first(salt_size), custodian.passphrase,
+                                         key.bytes()));
     SecretBytes<share_size> plain;
     if (!open_bytes(key.bytes(), bytes.subspan(salt_size, nonce_size),
                     additional_data(terms, slot.name), bytes.subspan(salt_size + nonce_size),
                     plain.bytes())) {
         return refuse(KeyError::wrong_passphrase);
     }
-    return Share{plain.bytes()[0], SecretBuffer{Bytes{plain.bytes()}.subspan(1)}};
+    return read_share(plain);
+}
+
+std::string token_serial(const CustodianSlot& slot) {
+    if (slot.kind != CustodianKind::token) return {};
+    const auto parts = take_apart(slot);
+    return parts ? parts->serial : std::string{};
+}
+
+StoreIdentity identity_of(const SealedHeader& header, std::span<const CustodianSlot> custodians,
+                          std::vector<std::string> opened_by) {
+    StoreIdentity out{header.store_id, header.audit_key, {}, header.quorum, std::move(opened_by)};
+    for (const CustodianSlot& slot : custodians) {
+        out.custodians.push_back(slot.name);
+        out.tokens.push_back(token_serial(slot));
+    }
+    return out;
 }
 
 }  // namespace crypto::keys

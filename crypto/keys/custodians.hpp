@@ -1,6 +1,6 @@
 #pragma once
 // How people open a store together: the sealing key in shares (shamir.hpp), each under one
-// custodian's passphrase. docs/key_store.md, "Custodians".
+// custodian's passphrase or in the care of their token. docs/key_store.md, "Custodians".
 #include "crypto/keys/locked_arena.hpp"
 #include "crypto/keys/sealed_format.hpp"
 #include "crypto/keys/shamir.hpp"
@@ -16,15 +16,22 @@ struct CustodianTerms {
     LogOwner store_id{};
 };
 
-/// Names, counts, passphrases: refused before anything is made.
+/// Names, counts, passphrases, tokens: refused before anything is made.
 [[nodiscard]] KeyResult<void> check_custodians(const CustodianTerms& terms, unsigned quorum,
                                                std::span<const NewCustodian> custodians);
 /// One slot for each, opened by `quorum` of them together.
 [[nodiscard]] KeyResult<std::vector<CustodianSlot>> seal_shares(
     const CustodianTerms& terms, unsigned quorum, std::span<const NewCustodian> custodians,
     Bytes sealing_key, Random& random);
-/// One custodian's share; `wrong_passphrase` when it does not open.
+/// One custodian's share; `wrong_passphrase` when it does not open. With a token:
+/// custodian_has_passphrase, token_other, share_refused, and what the token says.
 [[nodiscard]] KeyResult<Share> open_share(const CustodianTerms& terms, const CustodianSlot& slot,
-                                          Bytes passphrase);
+                                          const NewCustodian& custodian);
+/// The serial number of the custodian's token; empty for one with a passphrase.
+[[nodiscard]] std::string token_serial(const CustodianSlot& slot);
+/// What the file says of its store in public.
+[[nodiscard]] StoreIdentity identity_of(const SealedHeader& header,
+                                        std::span<const CustodianSlot> custodians,
+                                        std::vector<std::string> opened_by);
 
 }  // namespace crypto::keys

@@ -1,5 +1,7 @@
 #include "crypto/keys/key_store.hpp"
 
+#include "crypto/core/secret.hpp"
+
 namespace crypto::keys {
 namespace {
 
@@ -32,6 +34,15 @@ constexpr std::array texts{
         "No custodian of this name opens this key store: `onecard-keys custodians` shows who do."},
     ErrorText{KeyError::custodian_repeated, "custodian_repeated",
               "The same custodian was given twice: another one must come."},
+    ErrorText{KeyError::custodian_has_token, "custodian_has_token",
+              "This custodian opens the key store with a PKCS#11 token: give NAME=token:LABEL."},
+    ErrorText{KeyError::custodian_has_passphrase, "custodian_has_passphrase",
+              "This custodian opens the key store with a passphrase: give NAME or NAME=FILE."},
+    ErrorText{
+        KeyError::token_other, "token_other",
+        "This token is not the custodian's: `onecard-keys custodians` shows its serial number."},
+    ErrorText{KeyError::share_refused, "share_refused",
+              "The token does not open this custodian's share: someone altered the key store."},
     ErrorText{KeyError::wrong_passphrase, "wrong_passphrase",
               "The passphrase does not open this key store, or someone altered the store."},
     ErrorText{KeyError::quorum_missing, "quorum_missing",
@@ -46,6 +57,8 @@ constexpr std::array texts{
         "above their number."},
     ErrorText{KeyError::passphrase_repeated, "passphrase_repeated",
               "Two custodians chose the same passphrase: one person would be two."},
+    ErrorText{KeyError::token_repeated, "token_repeated",
+              "Two custodians named the same token: one person would be two."},
     ErrorText{KeyError::weak_passphrase, "weak_passphrase",
               "The passphrase is too short: a production store asks for 12 characters or more."},
     ErrorText{KeyError::weak_derivation, "weak_derivation",
@@ -77,9 +90,12 @@ constexpr std::array texts{
     ErrorText{KeyError::not_revealable, "not_revealable",
               "This key store never shows its secrets: ask it to compute instead."},
     ErrorText{KeyError::token_missing, "token_missing",
-              "The store's keys lie in a PKCS#11 token: plug it in and name its module."},
+              "A PKCS#11 token is needed that is not there: plug it in and name its module."},
     ErrorText{KeyError::token_pin_wrong, "token_pin_wrong",
-              "The token does not take the PIN that the store holds: it was changed at the token."},
+              "The token does not take this PIN, or took another one when it was changed: a few "
+              "wrong ones lock it."},
+    ErrorText{KeyError::token_pin_locked, "token_pin_locked",
+              "The token has locked its PIN: its security officer must set a new one."},
     ErrorText{KeyError::token_gone, "token_gone",
               "The token went away in the middle: nothing has changed. Repeat when it is back."},
     ErrorText{KeyError::token_key_missing, "token_key_missing",
@@ -162,6 +178,13 @@ const char* name(KeyState state) {
 std::string text(const KeyName& key) {
     return key.label + " " + name(key.use) + " " + name(key.algorithm) + " v" +
            std::to_string(key.version.value());
+}
+
+bool same_secret(const NewCustodian& a, const NewCustodian& b) {
+    if (a.token != nullptr || b.token != nullptr) {
+        return a.token != nullptr && b.token != nullptr && a.token->serial() == b.token->serial();
+    }
+    return equal_constant_time(a.passphrase, b.passphrase);
 }
 
 const char* name(KeyError error) {

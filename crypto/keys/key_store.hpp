@@ -96,23 +96,28 @@ struct KeyDescription {
 using KeyId = protocol::Strong<std::uint32_t, struct KeyIdName>;
 
 enum class KeyError : std::uint8_t {
-    file_unreadable,     ///< missing, no permission, not a plain file, too large
-    file_unwritable,     ///< disk full, no permission: the old file stands
-    file_exists,         ///< creating would overwrite a store
-    changed_elsewhere,   ///< another process changed the file since we read it: open it again
-    truncated,           ///< fewer bytes than the header promises
-    wrong_magic,         ///< not a key store
-    unknown_version,     ///< a store of a later program
-    limits_exceeded,     ///< derivation cost outside what this program accepts
-    damaged,             ///< the file's digest does not match its content
-    custodian_unknown,   ///< nobody of this name opens this store
-    custodian_repeated,  ///< the same custodian twice
-    wrong_passphrase,    ///< or content altered by someone who also renewed the digest
-    quorum_missing,      ///< fewer custodians than the store asks for
-    signature_wrong,     ///< the state is not signed by the store's own key
-    malformed,           ///< a field without meaning, bytes too many, entries that break the format
-    quorum_wrong,  ///< not 1 <= quorum <= custodians <= 16, or a custodian's name is malformed
+    file_unreadable,           ///< missing, no permission, not a plain file, too large
+    file_unwritable,           ///< disk full, no permission: the old file stands
+    file_exists,               ///< creating would overwrite a store
+    changed_elsewhere,         ///< another process changed the file since we read it: open it again
+    truncated,                 ///< fewer bytes than the header promises
+    wrong_magic,               ///< not a key store
+    unknown_version,           ///< a store of a later program
+    limits_exceeded,           ///< derivation cost outside what this program accepts
+    damaged,                   ///< the file's digest does not match its content
+    custodian_unknown,         ///< nobody of this name opens this store
+    custodian_repeated,        ///< the same custodian twice
+    custodian_has_token,       ///< a passphrase was given for one who opens with a token
+    custodian_has_passphrase,  ///< a token was given for one who opens with a passphrase
+    token_other,               ///< not the custodian's token, whatever its label says
+    share_refused,     ///< the custodian's token does not open this share: another's, or altered
+    wrong_passphrase,  ///< or content altered by someone who also renewed the digest
+    quorum_missing,    ///< fewer custodians than the store asks for
+    signature_wrong,   ///< the state is not signed by the store's own key
+    malformed,         ///< a field without meaning, bytes too many, entries that break the format
+    quorum_wrong,      ///< not 1 <= quorum <= custodians <= 16, or a custodian's name is malformed
     passphrase_repeated,  ///< two custodians chose the same passphrase
+    token_repeated,       ///< two custodians named the same token
     weak_passphrase,      ///< empty, or for production shorter than passphrase_size_min
     weak_derivation,      ///< for production below production_memory_kib_min
     memory_not_lockable,  ///< mlock refused: raise RLIMIT_MEMLOCK (systemd: LimitMEMLOCK=)
@@ -129,7 +134,8 @@ enum class KeyError : std::uint8_t {
     key_algorithm_wrong,  ///< the operation is not defined for this algorithm
     not_revealable,       ///< the store keeps its secrets inside (hardware)
     token_missing,        ///< the store's token, or the module for it, is not there
-    token_pin_wrong,      ///< the token does not take the PIN that the store holds
+    token_pin_wrong,      ///< the token does not take the PIN: a custodian's, or the store's own
+    token_pin_locked,     ///< too many wrong ones, whoever gave them
     token_gone,           ///< the token went away in the middle; nothing has changed
     token_key_missing,    ///< the token has lost a key that the store names, or exposes it
     token_cannot,         ///< the token has no such mechanism
@@ -161,13 +167,28 @@ struct StoreIdentity {
     std::vector<std::string> custodians;
     unsigned quorum = 1;                 ///< how many of them open it
     std::vector<std::string> opened_by;  ///< those who did
+    std::vector<std::string> tokens{};   ///< of each custodian: a serial number, or empty
 };
 
-/// Someone who will open a store. `passphrase` is secret.
+/// A custodian's own token: keeps a share under a key that never leaves it. docs/key_store.md, 2.
+class ShareKeeper {
+public:
+    virtual ~ShareKeeper() = default;
+    [[nodiscard]] virtual const std::string& serial() const = 0;
+    /// Bound to `data`. token_missing to token_failed.
+    [[nodiscard]] virtual KeyResult<std::vector<std::uint8_t>> seal(Bytes share, Bytes data) = 0;
+    /// `out` has the share's size. The same, and share_refused.
+    [[nodiscard]] virtual KeyResult<void> open(Bytes sealed, Bytes data, MutableBytes out) = 0;
+};
+
+/// Someone who opens a store, or will: with a passphrase, which is secret, or with a token.
 struct NewCustodian {
     std::string name;
     Bytes passphrase;
+    std::shared_ptr<ShareKeeper> token{};
 };
+/// One person: the same passphrase, or the same token.
+[[nodiscard]] bool same_secret(const NewCustodian& a, const NewCustodian& b);
 
 /// Reading may go on from several threads; changing is for one thread and no reader.
 class KeyStore {

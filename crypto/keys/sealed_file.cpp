@@ -10,12 +10,6 @@ std::unexpected<KeyError> refuse(KeyError why) {
     return std::unexpected{why};
 }
 
-StoreIdentity identity_of(const SealedParts& parts) {
-    StoreIdentity out{parts.header.store_id, parts.header.audit_key, {}, parts.header.quorum, {}};
-    for (const CustodianSlot& slot : parts.custodians) out.custodians.push_back(slot.name);
-    return out;
-}
-
 /// What lies before the signature is what the store's own key signed.
 bool state_signed(const SealedParts& parts) {
     const auto key = sm2::PublicKey::parse(parts.header.audit_key);
@@ -92,27 +86,25 @@ KeyResult<StoreOpening> StoreOpening::read(const std::filesystem::path& path) {
 }
 
 StoreIdentity StoreOpening::identity() const {
-    StoreIdentity out = identity_of(state_->parts);
-    out.opened_by = state_->presented;
-    return out;
+    return identity_of(state_->parts.header, state_->parts.custodians, state_->presented);
 }
 
 bool StoreOpening::rehearsal() const {
     return state_->parts.header.purpose == Purpose::rehearsal;
 }
 
-KeyResult<void> StoreOpening::present(std::string_view custodian, Bytes passphrase) {
+KeyResult<void> StoreOpening::present(const NewCustodian& custodian) {
     const auto& slots = state_->parts.custodians;
-    const bool alone = custodian.empty() && slots.size() == 1;
+    const bool alone = custodian.name.empty() && slots.size() == 1;
     const auto slot =
-        alone ? slots.begin() : std::ranges::find(slots, custodian, &CustodianSlot::name);
+        alone ? slots.begin() : std::ranges::find(slots, custodian.name, &CustodianSlot::name);
     if (slot == slots.end()) return refuse(KeyError::custodian_unknown);
     if (std::ranges::find(state_->presented, slot->name) != state_->presented.end()) {
         return refuse(KeyError::custodian_repeated);
     }
     const SealedHeader& header = state_->parts.header;
     ONECARD_TRY(share,
-                open_share({header.purpose, header.cost, header.store_id}, *slot, passphrase));
+                open_share({header.purpose, header.cost, header.store_id}, *slot, custodian));
     state_->shares.push_back(std::move(share));
     state_->presented.push_back(slot->name);
     return {};
@@ -155,7 +147,7 @@ KeyResult<LogAudit> audit_sealed_file(const std::filesystem::path& path,
     ONECARD_TRY(file, read_store_file(path, file_size_max));
     ONECARD_TRY(parts, parse_sealed_shape(file));
     LogAudit audit;
-    audit.identity = identity_of(parts);
+    audit.identity = identity_of(parts.header, parts.custodians, {});
     audit.rehearsal = parts.header.purpose == Purpose::rehearsal;
     audit.generation = parts.header.generation;
     audit.custodians_malformed = parts.custodians_malformed;

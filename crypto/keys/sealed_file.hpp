@@ -69,9 +69,12 @@ public:
     /// In public: nobody has proved anything yet.
     [[nodiscard]] StoreIdentity identity() const;
     [[nodiscard]] bool rehearsal() const;
-    /// `custodian_unknown`, `custodian_repeated`, `wrong_passphrase`. An empty name stands for the
-    /// only custodian of a store that has one.
-    [[nodiscard]] KeyResult<void> present(std::string_view custodian, Bytes passphrase);
+    /// `custodian_unknown`, `custodian_repeated`, and what open_share (custodians.hpp) refuses. An
+    /// empty name stands for the only custodian of a store that has one.
+    [[nodiscard]] KeyResult<void> present(const NewCustodian& custodian);
+    [[nodiscard]] KeyResult<void> present(std::string_view custodian, Bytes passphrase) {
+        return present({std::string{custodian}, passphrase});
+    }
     /// `quorum_missing` until enough have come. `random` gives the nonces of later changes and must
     /// outlive the store. A store with a token asks for an opener: `token_missing` without one.
     [[nodiscard]] KeyResult<std::unique_ptr<KeyStore>> open(Random& random,
@@ -95,9 +98,9 @@ struct LogAudit {
     std::uint64_t count = 0;            ///< entries that are whole
     LogHead head{};                     ///< of those
     std::optional<LogFinding> finding;  ///< the first entry that is not
-    bool truncated = false;     ///< the log ends before the number of entries that the header says
+    bool truncated = false;  ///< the log ends before the number of entries that the header says
     bool custodians_malformed = false;  ///< nobody can open it: their part breaks its format
-    bool state_signed = false;  ///< everything in the file is what the store's key signed
+    bool state_signed = false;          ///< everything in the file is what the store's key signed
 };
 /// Reads the file as far as its shape goes: a wrong digest is no obstacle, since it is what an
 /// audit is about. Refuses only what is no store.

@@ -33,7 +33,7 @@ struct SealedHeader {
 /// How a custodian's share of the sealing key is kept. The numbers are in the file.
 enum class CustodianKind : std::uint8_t {
     passphrase = 1,  ///< sealed under Argon2id of the passphrase: salt | nonce | sealed | tag
-    token = 2,       ///< sealed by a PKCS#11 token that the custodian's PIN opens: its own form
+    token = 2,       ///< sealed by the custodian's PKCS#11 token: its serial number, its own form
 };
 /// One custodian in the file.
 struct CustodianSlot {
@@ -49,7 +49,7 @@ struct SealedParts {
     Bytes additional;  ///< authenticated: header, custodians, log
     std::vector<CustodianSlot> custodians;
     bool custodians_malformed = false;  ///< parse_sealed_shape only: then there are none here
-    Bytes log;  ///< `header.log_count` entries: read_log
+    Bytes log;                          ///< `header.log_count` entries: read_log
     Bytes sealed;
     Bytes tag;
     Bytes state;  ///< what the state signature is over: everything before it

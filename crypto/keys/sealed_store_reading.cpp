@@ -20,13 +20,7 @@ bool SealedStore::rehearsal() const {
 }
 
 StoreIdentity SealedStore::identity() const {
-    StoreIdentity out{contents_.header.store_id,
-                      contents_.header.audit_key,
-                      {},
-                      contents_.header.quorum,
-                      contents_.opened_by};
-    for (const CustodianSlot& slot : contents_.custodians) out.custodians.push_back(slot.name);
-    return out;
+    return identity_of(contents_.header, contents_.custodians, contents_.opened_by);
 }
 
 std::vector<KeyDescription> SealedStore::list() const {

@@ -71,13 +71,12 @@ Result<void> check_present(const Ceremony& ceremony, std::span<const Custodian> 
     }
     for (std::size_t a = 0; a < present.size(); ++a) {
         for (std::size_t b = a + 1; b < present.size(); ++b) {
-            if (!crypto::equal_constant_time(present[a].passphrase, present[b].passphrase)) {
-                continue;
-            }
-            return refuse(RefusalKind::passphrase_repeated,
-                          present[a].name + " and " + present[b].name +
-                              " have the same passphrase: one of them gives components again "
-                              "(component --again) under another");
+            if (!crypto::keys::same_secret(present[a], present[b])) continue;
+            return refuse(
+                RefusalKind::passphrase_repeated,
+                present[a].name + " and " + present[b].name +
+                    " have the same passphrase or token: one of them gives components again "
+                    "(component --again) under another");
         }
     }
     return {};
@@ -156,8 +155,10 @@ Result<void> check_old_passphrase(const Ceremony& ceremony, const Contribution& 
                                   crypto::Random& random) {
     const GivenComponents* old = ceremony.given_by(contribution.custodian.name);
     if (old == nullptr) return {};
-    const auto opened = open_components(contribution.directory, ceremony, *old,
-                                        contribution.old_passphrase, random);
+    const Custodian& now = contribution.custodian;
+    const Custodian before =
+        now.token != nullptr ? now : Custodian{now.name, contribution.old_passphrase};
+    const auto opened = open_components(contribution.directory, ceremony, *old, before, random);
     if (!opened) return std::unexpected{opened.error()};
     return {};
 }
@@ -193,8 +194,8 @@ Result<std::vector<NationalRoot>> sum_components(const Combination& combination,
     for (const std::string& who : ceremony.custodians) {
         const GivenComponents& given = *ceremony.given_by(who);
         const auto custodian = std::ranges::find(combination.present, who, &Custodian::name);
-        ONECARD_TRY(store, open_components(combination.directory, ceremony, given,
-                                           custodian->passphrase, random));
+        ONECARD_TRY(store,
+                    open_components(combination.directory, ceremony, given, *custodian, random));
         ONECARD_CHECK(add_to_sums(*store, ceremony, given, sums));
         participants.emplace_back(
             json::object{{"custodian", who}, {"at", agreed_at(*store, ceremony).value_or("")}});
@@ -213,7 +214,8 @@ Result<void> found(const Combination& combination, Ceremony& ceremony, const pat
     ceremony.nation = nation.string();
     ONECARD_CHECK(write_ceremony(combination.directory, ceremony));
     const Custodians custodians{{combination.present.begin(), combination.present.end()},
-                                ceremony.quorum};
+                                ceremony.quorum,
+                                combination.token};
     return found_nation({nation, custodians, ceremony.mark}, sums,
                         founding_detail(ceremony, participants), random, clock);
 }
@@ -293,7 +295,7 @@ Result<void> give_components(const Contribution& contribution,
     ONECARD_CHECK(check_old_passphrase(ceremony, contribution, random));
     ONECARD_CHECK(erase_unrecorded(contribution.directory, ceremony));
     ONECARD_CHECK(seal_components(contribution.directory, ceremony, components, mine,
-                                  contribution.custodian.passphrase, random, clock));
+                                  contribution.custodian, random, clock));
     // From here on they count: not the file but its record is what combining looks for.
     std::erase_if(ceremony.given,
                   [&](const GivenComponents& old) { return old.custodian == mine.custodian; });

@@ -18,10 +18,10 @@ struct CeremonyPlan {
 
 struct Contribution {
     std::filesystem::path directory;
-    Custodian custodian;  ///< with the passphrase that will open file and nation
+    Custodian custodian;  ///< with the passphrase or token that will open file and nation
     Mark mark = Mark::live;
     bool again = false;            ///< replaces what this custodian gave before
-    crypto::Bytes old_passphrase;  ///< with `again`: of the file to be replaced
+    crypto::Bytes old_passphrase;  ///< with `again`: of the file to be replaced; not with a token
 };
 /// Whether this custodian may give now: before anyone types a component. `ceremony_finished`,
 /// `mark_mismatch`, `custodian_not_invited`, `component_exists`.
@@ -37,6 +37,7 @@ struct Combination {
     std::filesystem::path nation;        ///< to be made
     std::span<const Custodian> present;  ///< everyone
     Mark mark = Mark::live;
+    std::optional<crypto::keys::TokenPlan> token{};  ///< what keeps the nation's secrets, if any
 };
 /// Sums the components, founds the nation, writes the minutes, erases the component files; called
 /// again after a kill, goes on where that stopped. Answers the minutes.

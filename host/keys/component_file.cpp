@@ -76,14 +76,14 @@ std::optional<std::string> agreed_at(const KeyStore& store, const Ceremony& cere
 
 Result<void> seal_components(const path& directory, const Ceremony& ceremony,
                              std::span<const Component> components, GivenComponents& mine,
-                             crypto::Bytes passphrase, crypto::Random& random,
+                             const Custodian& custodian, crypto::Random& random,
                              const platform::Clock& clock) {
     const path file = component_path(directory, mine);
     if (::mkdir(file.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
         return refuse(RefusalKind::file_failed,
                       file.parent_path().string() + ": " + std::generic_category().message(errno));
     }
-    ONECARD_TRY(store, create_store(file, {{{mine.custodian, passphrase}}, 1}, ceremony.mark,
+    ONECARD_TRY(store, create_store(file, {{custodian}, 1}, ceremony.mark,
                                     command(clock, "create-store"), random));
     mine.store = store->identity().id;
     return fill(*store, ceremony, mine.custodian, components, clock);
@@ -91,11 +91,10 @@ Result<void> seal_components(const path& directory, const Ceremony& ceremony,
 
 Result<std::unique_ptr<KeyStore>> open_components(const path& directory, const Ceremony& ceremony,
                                                   const GivenComponents& given,
-                                                  crypto::Bytes passphrase,
+                                                  const Custodian& custodian,
                                                   crypto::Random& random) {
     const path file = component_path(directory, given);
-    const std::array present{Custodian{given.custodian, passphrase}};
-    ONECARD_TRY(store, open_store(file, present, random));
+    ONECARD_TRY(store, open_store(file, {&custodian, 1}, random));
     if (mark_of(*store) != ceremony.mark) {
         return refuse(RefusalKind::mark_mismatch, file.string() + " is " + word(mark_of(*store)) +
                                                       ", the ceremony is " + word(ceremony.mark));

@@ -12,14 +12,14 @@ namespace host::keys {
 [[nodiscard]] Result<void> seal_components(const std::filesystem::path& directory,
                                            const Ceremony& ceremony,
                                            std::span<const Component> components,
-                                           GivenComponents& mine, crypto::Bytes passphrase,
+                                           GivenComponents& mine, const Custodian& custodian,
                                            crypto::Random& random, const platform::Clock& clock);
 
 /// Open, and the one that was given in this ceremony: `mark_mismatch`, `component_foreign`, or what
 /// the store says.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> open_components(
     const std::filesystem::path& directory, const Ceremony& ceremony, const GivenComponents& given,
-    crypto::Bytes passphrase, crypto::Random& random);
+    const Custodian& custodian, crypto::Random& random);
 
 /// When the components were given, if the log's last line is of that command and says what was
 /// agreed.

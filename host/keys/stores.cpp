@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "crypto/keys/pkcs11/share_keeper.hpp"
 #include "crypto/keys/pkcs11/token_vault.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
@@ -123,13 +124,11 @@ crypto::keys::VaultOpener token_opener() {
     return crypto::keys::pkcs11::vault_opener(token_module());
 }
 
-}  // namespace
-
-void set_token_module(std::filesystem::path module) {
-    token_module() = std::move(module);
-}
-
-Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, crypto::Bytes pin) {
+struct ChosenToken {
+    std::shared_ptr<crypto::keys::pkcs11::Module> module;
+    std::string serial;
+};
+Result<ChosenToken> choose_token(const std::string& label_or_serial) {
     namespace pkcs11 = crypto::keys::pkcs11;
     if (token_module().empty()) {
         return refuse(RefusalKind::input_wrong, "a token needs its module: --hsm-module FILE");
@@ -143,7 +142,24 @@ Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, c
     auto info = (*module)->choose({{}, label_or_serial});
     if (!info) info = (*module)->choose({label_or_serial, {}});
     if (!info) return refused(info.error());
-    return crypto::keys::TokenPlan{info->serial, pin, token_opener()};
+    return ChosenToken{*module, info->serial};
+}
+
+}  // namespace
+
+void set_token_module(std::filesystem::path module) {
+    token_module() = std::move(module);
+}
+
+Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial, crypto::Bytes pin) {
+    ONECARD_TRY(chosen, choose_token(label_or_serial));
+    return crypto::keys::TokenPlan{chosen.serial, pin, token_opener()};
+}
+
+Result<std::shared_ptr<crypto::keys::ShareKeeper>> custodian_token(
+    const std::string& label_or_serial, crypto::Bytes pin) {
+    ONECARD_TRY(chosen, choose_token(label_or_serial));
+    return crypto::keys::pkcs11::share_keeper(chosen.module, chosen.serial, pin);
 }
 
 void refuse_live_stores() {
@@ -161,7 +177,7 @@ Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path
     auto store = crypto::keys::create_sealed_file(
         path,
         {rehearsal ? Purpose::rehearsal : Purpose::production, custodians.quorum, custodians.people,
-         rehearsal ? DerivationCost::rehearsal() : DerivationCost{}},
+         rehearsal ? DerivationCost::rehearsal() : DerivationCost{}, custodians.token},
         std::move(command), random);
     if (!store) return store_refusal(path.string(), store.error());
     return *std::move(store);
@@ -173,7 +189,7 @@ Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
     auto opening = crypto::keys::StoreOpening::read(path);
     if (!opening) return store_refusal(path.string(), opening.error());
     for (const Custodian& custodian : present) {
-        const auto done = opening->present(custodian.name, custodian.passphrase);
+        const auto done = opening->present(custodian);
         if (!done) return store_refusal(path.string() + ": " + custodian.name, done.error());
     }
     const auto identity = opening->identity();

@@ -79,6 +79,11 @@ void set_token_module(std::filesystem::path module);
 [[nodiscard]] Result<crypto::keys::TokenPlan> plan_token(const std::string& label_or_serial,
                                                          crypto::Bytes pin);
 
+/// What opens a custodian's share instead of a passphrase: their own token, of that label or serial
+/// number. `pin` is secret and outlives it. `input_wrong` without a module.
+[[nodiscard]] Result<std::shared_ptr<crypto::keys::ShareKeeper>> custodian_token(
+    const std::string& label_or_serial, crypto::Bytes pin);
+
 /// `present` are the custodians who have come. A refusal says which of them was wrong.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
                                                            std::span<const Custodian> present,

@@ -163,11 +163,14 @@ TEST_CASE("custodians: a slot moved to another store or under another name opens
     CHECK(g.open_by({three[1]}).error() == KeyError::malformed);
 }
 
-TEST_CASE("custodians: a share of a kind that this program does not open is malformed") {
+TEST_CASE("custodians: a share whose kind was changed is not opened by its passphrase") {
     Fixture f;
     f.create_for(1, three);
     AlteredFile file{read_all(f.path())};
     file.custodians[0].kind = CustodianKind::token;
+    write_all(f.path(), file.bytes());
+    CHECK(f.open_by({three[0]}).error() == KeyError::custodian_has_token);
+    file.custodians[0].kind = CustodianKind{3};
     write_all(f.path(), file.bytes());
     CHECK(f.open_by({three[0]}).error() == KeyError::malformed);
 }

@@ -21,3 +21,9 @@ foreach(part key_store token_store)
         ONECARD_SOFTHSM2="${softhsm2}" ONECARD_FAULTY_MODULE="$<TARGET_FILE:crypto_pkcs11_faulty_module>")
     add_dependencies(crypto_${part}_on_token_test crypto_pkcs11_faulty_module)
 endforeach()
+# Custodians with tokens of their own.
+onecard_test(crypto_custodian_tokens_test SOURCES custodian_tokens_test.cpp LABELS crypto keys
+    LINK onecard::crypto_pkcs11 onecard::crypto_random)
+target_compile_definitions(crypto_custodian_tokens_test PRIVATE ONECARD_SOFTHSM2="${softhsm2}"
+    ONECARD_FAULTY_MODULE="$<TARGET_FILE:crypto_pkcs11_faulty_module>")
+add_dependencies(crypto_custodian_tokens_test crypto_pkcs11_faulty_module)

@@ -28,7 +28,8 @@ struct State {
     CK_FLAGS token_flags = 0;
     bool removed = false;
     bool ignores_templates = false;
-    CK_SLOT_ID slot = 0;  // of the last session
+    long calls_until_removed = -1;  ///< below zero: never
+    CK_SLOT_ID slot = 0;            // of the last session
     CK_SESSION_HANDLE session = 0;
 };
 State state;
@@ -40,6 +41,7 @@ const CK_FUNCTION_LIST* real = nullptr;
 CK_RV injected(const char* function, bool needs_token) {
     const std::lock_guard guard{state.mutex};
     ++state.calls[function];
+    if (state.calls_until_removed >= 0 && state.calls_until_removed-- == 0) state.removed = true;
     if (state.removed && needs_token) return CKR_DEVICE_REMOVED;
     const auto fault = state.faults.find(function);
     if (fault == state.faults.end()) return CKR_OK;
@@ -157,6 +159,18 @@ void reset() {
     state.removed = state.ignores_templates = false;
 }
 
+/// What a program that has no controls is to meet.
+void read_environment() {
+    if (const char* count = std::getenv("ONECARD_TOKEN_REMOVED_AFTER")) {
+        state.calls_until_removed = std::strtol(count, nullptr, 10);
+    }
+    if (const char* fault = std::getenv("ONECARD_TOKEN_FAULT")) {
+        const std::string text{fault};
+        const std::size_t blank = text.find(' ');
+        state.faults[text.substr(0, blank)] = {0, ~0U, std::stoul(text.substr(blank))};
+    }
+}
+
 const tests::FaultyModule controls{
     .reset = reset,
     .fail =
@@ -215,6 +229,7 @@ extern "C" CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
         if (get == nullptr || get(&found) != CKR_OK) return CKR_LIBRARY_LOAD_FAILED;
         real = found;
         ours = forwarding();
+        read_environment();
     }
     *list = &ours;
     return CKR_OK;

@@ -1,6 +1,8 @@
 #pragma once
 // A test double, never for production: a PKCS#11 module that hands every call on to SoftHSM2 and
-// fails when it is told to. The test that loads it as a module finds these controls by dlsym.
+// fails when it is told to. The test that loads it as a module finds these controls by dlsym. A
+// program is given ONECARD_TOKEN_REMOVED_AFTER (this many calls, then the token is gone for good)
+// or ONECARD_TOKEN_FAULT ("C_Login 160": every such call answers that).
 #include <p11-kit/pkcs11.h>
 
 namespace tests {

@@ -111,7 +111,7 @@ inline FileBytes sealing_key_of(const AlteredFile& file,
     for (const NewCustodian& custodian : custodians) {
         const auto slot = std::ranges::find(file.custodians, custodian.name, &CustodianSlot::name);
         REQUIRE(slot != file.custodians.end());
-        auto share = open_share(terms, *slot, custodian.passphrase);
+        auto share = open_share(terms, *slot, custodian);
         REQUIRE(share.has_value());
         shares.push_back(std::move(*share));
     }

@@ -54,6 +54,7 @@ public:
 
     [[nodiscard]] const TokenInfo& token() const { return token_; }
     [[nodiscard]] std::size_t session_count() const { return wanted_; }
+    [[nodiscard]] bool pin_is(Bytes pin) const { return equal_constant_time(pin_, pin); }
 
 private:
     using Permits = std::counting_semaphore<sessions_max>;

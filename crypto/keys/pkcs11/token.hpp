@@ -26,6 +26,8 @@ public:
                                                              Bytes pin, TokenOptions options = {});
     [[nodiscard]] const TokenInfo& info() const { return pool_->token(); }
     [[nodiscard]] std::size_t session_count() const { return pool_->session_count(); }
+    /// The PIN that it was opened with; in constant time.
+    [[nodiscard]] bool pin_is(Bytes pin) const { return pool_->pin_is(pin); }
 
     /// All keys, ours or not, in the token's order.
     [[nodiscard]] Result<std::vector<ObjectDescription>> list();

@@ -1,5 +1,7 @@
 #include "crypto/keys/pkcs11/token_vault.hpp"
 
+#include "crypto/keys/pkcs11/shared_token.hpp"
+
 namespace crypto::keys::pkcs11 {
 namespace {
 
@@ -40,7 +42,7 @@ KeyResult<T> answer(Result<T> result) {
 
 class TokenVault final : public Vault {
 public:
-    TokenVault(std::unique_ptr<Token> token, std::string label)
+    TokenVault(std::shared_ptr<Token> token, std::string label)
         : token_{std::move(token)}, label_{std::move(label)} {}
 
     /// The key that seals what the token cannot compute with.
@@ -127,7 +129,7 @@ private:
         return id;
     }
 
-    std::unique_ptr<Token> token_;
+    std::shared_ptr<Token> token_;
     std::string label_;
 };
 
@@ -143,8 +145,8 @@ KeyError key_error(const Error& error) {
         case Refusal::token_uninitialised:
         case Refusal::token_in_use: return KeyError::token_missing;
         case Refusal::memory_not_lockable: return KeyError::memory_not_lockable;
+        case Refusal::pin_locked: return KeyError::token_pin_locked;
         case Refusal::pin_wrong:
-        case Refusal::pin_locked:
         case Refusal::pin_refused: return KeyError::token_pin_wrong;
         case Refusal::device_removed:
         case Refusal::session_lost: return KeyError::token_gone;
@@ -170,7 +172,7 @@ VaultOpener vault_opener(std::filesystem::path path) {
                                     Bytes pin) -> KeyResult<std::unique_ptr<Vault>> {
         auto module = Module::load(path);
         if (!module) return std::unexpected{key_error(module.error())};
-        auto token = Token::open(*module, {{}, serial}, pin);
+        auto token = shared_token(*module, serial, pin);
         if (!token) return std::unexpected{key_error(token.error())};
         return std::make_unique<TokenVault>(*std::move(token), label_of(store));
     };

@@ -226,7 +226,7 @@ Result<void> run_component(Options& options) {
         options.directory, {who, {}}, options.source.mark(), options.again, {}};
     ONECARD_CHECK(check_contribution(ceremony, contribution));
     platform::Passphrase old;
-    if (options.again && ceremony.given_by(who) != nullptr) {
+    if (options.again && ceremony.given_by(who) != nullptr && !options.custodians.with_token()) {
         ONECARD_TRY(words, passphrase({.descriptor = {},
                                        .file = options.old_passphrase,
                                        .prompt = who + ", passphrase so far: ",
@@ -247,9 +247,9 @@ Result<void> run_component(Options& options) {
 Result<void> run_combine(Options& options) {
     ONECARD_TRY(source, KeySource::make(options.source, "ceremony/combine"));
     ONECARD_TRY(custodians, options.custodians.read());
-    ONECARD_CHECK(
-        combine({options.directory, options.out, custodians.people, options.source.mark()},
-                source.random(), platform::SystemClock{}));
+    ONECARD_CHECK(combine({options.directory, options.out, custodians.people, options.source.mark(),
+                           custodians.token},
+                          source.random(), platform::SystemClock{}));
     const std::string mark = word(options.source.mark());
     const std::string page = (options.directory / minutes_file).string();
     print(options.json,
@@ -378,6 +378,7 @@ void add_combine(CLI::App& parent, Run& run) {
     add_directory(*command, *options);
     command->add_option("--out", options->out, "The nation's directory, to be made")->required();
     options->custodians.add_to(*command, "component and the nation");
+    options->custodians.add_token_to(*command);
     options->source.add_to(*command);
 }
 

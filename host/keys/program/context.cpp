@@ -5,6 +5,32 @@
 #include <CLI/CLI.hpp>
 
 namespace host::keys {
+namespace {
+
+constexpr std::string_view token_prefix = "token:";
+
+struct CustodianWord {
+    std::string name;
+    std::optional<std::string> token;  ///< label or serial number; otherwise a passphrase
+    std::string file;                  ///< with the passphrase or PIN; empty: asked for
+};
+/// NAME, NAME=FILE, NAME=token:LABEL, NAME=token:LABEL,FILE.
+CustodianWord parse_word(const std::string& word) {
+    const auto equals = word.find('=');
+    CustodianWord out{word.substr(0, equals), {}, {}};
+    if (equals == std::string::npos) return out;
+    const std::string what = word.substr(equals + 1);
+    if (!what.starts_with(token_prefix)) {
+        out.file = what;
+        return out;
+    }
+    const auto comma = what.find(',');
+    out.token = what.substr(0, comma).substr(token_prefix.size());
+    if (comma != std::string::npos) out.file = what.substr(comma + 1);
+    return out;
+}
+
+}  // namespace
 
 void KeySourceOptions::add_to(CLI::App& command) {
     command.add_flag("--rehearsal", rehearsal,
@@ -44,7 +70,9 @@ CLI::Option* CustodianOptions::add_words(CLI::App& command, const std::string& s
     return command
         .add_option("--" + prefix + "custodian", words_,
                     "Who opens the " + store +
-                        "'s store, NAME or NAME=FILE with the passphrase; once for each custodian")
+                        "'s store, once for each custodian: NAME or NAME=FILE with the "
+                        "passphrase, or NAME=token:LABEL[,FILE] with the PIN of their own PKCS#11 "
+                        "token (--hsm-module)")
         ->type_name("NAME[=FILE]")
         ->expected(1)
         ->take_all();
@@ -64,7 +92,6 @@ void CustodianOptions::add_new_to(CLI::App& command, const std::string& store,
                                   const std::string& prefix) {
     add_to(command, store, prefix);
     confirm_ = true;
-    token_.add_to(command);
     command
         .add_option("--" + prefix + "quorum", quorum_,
                     "How many custodians open the new store together")
@@ -75,26 +102,42 @@ void CustodianOptions::add_one_new_to(CLI::App& command, const std::string& stor
     add_words(command, store, {})
         ->required()
         ->multi_option_policy(CLI::MultiOptionPolicy::Throw)
-        ->description("Who you are, NAME or NAME=FILE with the passphrase for the " + store);
+        ->description("Who you are, NAME or NAME=FILE with the passphrase for the " + store +
+                      ", or NAME=token:LABEL[,FILE]");
     quorum_ = 1;
     confirm_ = true;
 }
 
+bool CustodianOptions::with_token() const {
+    return parse_word(words_.front()).token.has_value();
+}
+
+Result<Custodian> CustodianOptions::read_one(const std::string& word) {
+    const CustodianWord parts = parse_word(word);
+    if (parts.token == "") {
+        return refuse(RefusalKind::input_wrong, word + ": name the token, " + parts.name +
+                                                    "=token:LABEL or " + parts.name +
+                                                    "=token:LABEL,FILE");
+    }
+    platform::PassphraseSource source{.descriptor = {}, .file = {}, .prompt = {}, .confirm = false};
+    source.prompt = parts.name + (parts.token ? ", PIN of the token " + *parts.token + ": "
+                                              : ", passphrase for the " + store_ + ": ");
+    source.confirm = confirm_ && !parts.token;  // a PIN is not chosen here
+    source.file = parts.file;
+    ONECARD_TRY(secret, passphrase(source));
+    secrets_.push_back(std::move(secret));
+    if (!parts.token) return Custodian{parts.name, secrets_.back().bytes()};
+    ONECARD_TRY(token, custodian_token(*parts.token, secrets_.back().bytes()));
+    return Custodian{parts.name, {}, std::move(token)};
+}
+
 Result<Custodians> CustodianOptions::read() {
     Custodians out{{}, quorum_, std::nullopt};
-    passphrases_.clear();
-    passphrases_.reserve(words_.size());  // the spans below refer to its elements
+    secrets_.clear();
+    secrets_.reserve(words_.size());  // spans refer to its elements
     for (const std::string& word : words_) {
-        const auto equals = word.find('=');
-        const std::string who = word.substr(0, equals);
-        platform::PassphraseSource source{.descriptor = {},
-                                          .file = {},
-                                          .prompt = who + ", passphrase for the " + store_ + ": ",
-                                          .confirm = confirm_};
-        if (equals != std::string::npos) source.file = word.substr(equals + 1);
-        ONECARD_TRY(words, passphrase(source));
-        passphrases_.push_back(std::move(words));
-        out.people.push_back({who, passphrases_.back().bytes()});
+        ONECARD_TRY(custodian, read_one(word));
+        out.people.push_back(std::move(custodian));
     }
     ONECARD_TRY(token, token_.read());
     out.token = std::move(token);

@@ -57,8 +57,9 @@ private:
     platform::Passphrase pin_;
 };
 
-/// Who opens a store, from the command line: `--custodian NAME[=FILE]`, once for each. A passphrase
-/// comes from its file, which only its owner may read, or is asked for on the terminal.
+/// Who opens a store, from the command line: `--custodian NAME[=FILE]` with a passphrase, or
+/// `NAME=token:LABEL[,FILE]` with the PIN of their own token; once for each. Passphrase and PIN
+/// come from a file, which only its owner may read, or are asked for on the terminal.
 class CustodianOptions {
 public:
     /// `store`: what a prompt calls it ("nation"). `prefix`: of the option, for a second store
@@ -68,6 +69,8 @@ public:
     void add_optional_to(CLI::App& command, const std::string& store, const std::string& prefix);
     /// The same for a store to be made: with `--quorum K`, asked twice on a terminal.
     void add_new_to(CLI::App& command, const std::string& store, const std::string& prefix = {});
+    /// `--hsm-token`, `--hsm-pin`: where a store to be made keeps its secrets.
+    void add_token_to(CLI::App& command) { token_.add_to(command); }
     /// The same for a store of one person.
     void add_one_new_to(CLI::App& command, const std::string& store);
     /// Of the one who was named; before any passphrase is read.
@@ -75,16 +78,19 @@ public:
         return words_.front().substr(0, words_.front().find('='));
     }
     [[nodiscard]] bool given() const { return !words_.empty(); }
+    /// Whether the one who was named brings a token.
+    [[nodiscard]] bool with_token() const;
     /// Reads every passphrase. The result refers to this object.
     [[nodiscard]] Result<Custodians> read();
 
 private:
+    [[nodiscard]] Result<Custodian> read_one(const std::string& word);
     CLI::Option* add_words(CLI::App& command, const std::string& store, const std::string& prefix);
     std::vector<std::string> words_;
     std::string store_;
     unsigned quorum_ = 2;
     bool confirm_ = false;
-    std::vector<platform::Passphrase> passphrases_;
+    std::vector<platform::Passphrase> secrets_;  ///< passphrases and PINs
     TokenOptions token_;
 };
 

@@ -20,12 +20,21 @@ Result<void> run_show(CustodiansOptions& options) {
     const auto opening = crypto::keys::StoreOpening::read(options.store);
     if (!opening) return store_refusal(options.store.string(), opening.error());
     const auto identity = opening->identity();
-    boost::json::array names(identity.custodians.begin(), identity.custodians.end());
+    std::vector<std::string> names = identity.custodians;
+    boost::json::object tokens;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (identity.tokens[i].empty()) continue;
+        tokens[names[i]] = identity.tokens[i];
+        names[i] += " (token " + identity.tokens[i] + ")";
+    }
+    const auto& people = identity.custodians;
     print(options.json,
-          fmt::format("{} of {} custodians open this store: {}", identity.quorum,
-                      identity.custodians.size(), fmt::join(identity.custodians, ", ")),
+          fmt::format("{} of {} custodians open this store: {}", identity.quorum, names.size(),
+                      fmt::join(names, ", ")),
           boost::json::serialize(
-              boost::json::object{{"quorum", identity.quorum}, {"custodians", std::move(names)}}));
+              boost::json::object{{"quorum", identity.quorum},
+                                  {"custodians", boost::json::array(people.begin(), people.end())},
+                                  {"tokens", std::move(tokens)}}));
     return {};
 }
 

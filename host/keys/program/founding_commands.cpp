@@ -112,6 +112,7 @@ void add_nation(CLI::App& app, Run& run) {
     command->add_flag("--json", options->json, "Print JSON");
     options->source.add_to(*command);
     options->custodians.add_new_to(*command, "nation");
+    options->custodians.add_token_to(*command);
     command->callback([options, &run] { run = runner(options, run_found_nation); });
 }
 
@@ -128,6 +129,7 @@ void add_city(CLI::App& app, Run& run) {
     command->add_flag("--json", options->json, "Print JSON: city.json");
     options->source.add_to(*command);
     options->custodians.add_new_to(*command, "city");
+    options->custodians.add_token_to(*command);
     options->nation_custodians.add_to(*command, "nation", "nation-");
     command->callback([options, &run] { run = runner(options, run_found_city); });
 }

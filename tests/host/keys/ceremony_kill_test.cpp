@@ -99,7 +99,7 @@ private:
 bool opens(Room& room, const std::string& who, const std::string& words) {
     const auto ceremony = room.read();
     return host::keys::open_components(room.directory, ceremony, *ceremony.given_by(who),
-                                       keys_test::bytes_of(words), room.random)
+                                       {who, keys_test::bytes_of(words)}, room.random)
         .has_value();
 }
 

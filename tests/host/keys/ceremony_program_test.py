@@ -6,14 +6,14 @@ Usage: ceremony_program_test.py PROGRAM
 import json
 import os
 import pathlib
-import pty
 import re
-import select
 import stat
 import subprocess
 import sys
 import tempfile
 import unittest
+
+from terminal import Terminal
 
 PROGRAM = sys.argv[1]
 REHEARSAL = ['--rehearsal', '--seed', '7']
@@ -55,38 +55,6 @@ def read_sheet(path):
 
 def added(*values):
     return [bytes(a ^ b ^ c for a, b, c in zip(*each)) for each in zip(*values)]
-
-
-class Terminal:
-    """The program on a terminal of its own; `answers`: (what it asks, what is typed)."""
-
-    def __init__(self, *arguments):
-        self.shown = ''
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.execv(PROGRAM, [PROGRAM, *map(str, arguments)])
-
-    def _read(self):
-        ready, _, _ = select.select([self.terminal], [], [], 120)
-        assert ready, self.shown
-        try:
-            more = os.read(self.terminal, 4096)
-        except OSError:  # EIO: the program has ended
-            more = b''
-        self.shown += more.decode()
-        return bool(more)
-
-    def answer(self, question, typed):
-        while question not in self.shown.split('\0')[-1]:
-            assert self._read(), self.shown
-        self.shown += '\0'  # what was asked so far is answered
-        os.write(self.terminal, typed.encode() + b'\n')
-
-    def finish(self):
-        while self._read():
-            pass
-        os.close(self.terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 class Case(unittest.TestCase):
@@ -187,7 +155,7 @@ class Ceremonies(Case):
     def test_typed_on_a_terminal_and_a_mistake_asked_again(self):
         self.begin()
         values = components(3)
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, '--custodian', 'second', *REHEARSAL)
+        terminal = Terminal(PROGRAM, 'ceremony', 'component', '--dir', self.room, '--custodian', 'second', *REHEARSAL)
         terminal.answer('second, passphrase', 'words that second types')
         terminal.answer('The same again', 'words that second types')
         terminal.answer('purchase sm4, component', values[0].hex())
@@ -202,7 +170,7 @@ class Ceremonies(Case):
             self.assertNotIn(value.hex()[:8], terminal.shown)
             self.assertRegex(terminal.shown, f'{root} +{check_value(root, value)}')
         # Three mistakes end it, and nothing is given.
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('first'), *REHEARSAL)
+        terminal = Terminal(PROGRAM, 'ceremony', 'component', '--dir', self.room, *self.person('first'), *REHEARSAL)
         for _ in range(3):
             terminal.answer(', component (32 hex digits): ', 'no digits')
             terminal.answer(', its check value', '000000')
@@ -213,7 +181,7 @@ class Ceremonies(Case):
     def test_a_drawn_component_is_shown_on_the_terminal_only(self):
         self.begin()
         self.refused(self.ceremony('component', *self.person('first'), '--generate'), '--sheet FILE')
-        terminal = Terminal('ceremony', 'component', '--dir', self.room, *self.person('first'), '--generate', *REHEARSAL)
+        terminal = Terminal(PROGRAM, 'ceremony', 'component', '--dir', self.room, *self.person('first'), '--generate', *REHEARSAL)
         self.assertEqual(terminal.finish(), 0, terminal.shown)
         sheet = self.place / 'shown'
         shown = terminal.shown.replace('\r', '')
