@@ -113,12 +113,12 @@ Result<std::int64_t> IssueStore::import(const std::vector<IssueOrder>& orders, c
         }
     }
     find.reset();
+    if (progress) progress(orders.size(), orders.size());
     if (added == 0) return 0;  // and no event
     change.more = {{"lines", orders.size()}, {"new", added}};
     ONECARD_TRY(update, plain(database_.prepare("UPDATE event SET detail = ?2 WHERE id = ?1")));
     ONECARD_CHECK(plain(update.run(event, json::serialize(change.more))));
     ONECARD_CHECK(tell_hook(change));
-    if (progress) progress(orders.size(), orders.size());
     ONECARD_CHECK(plain(transaction.commit()));
     return added;
 }
