@@ -5,6 +5,7 @@ Usage: issuing_state_test.py PROGRAM
 """
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -32,10 +33,18 @@ def lines(cards, sams=0):
 
 
 class State(unittest.TestCase):
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.scene = Scene(temporary.name)
+        cls.addClassCleanup(temporary.cleanup)
+        cls.founded = temporary.name + '/founded'
+        os.mkdir(temporary.name + '/scene')
+        cls.scene = Scene(temporary.name + '/scene')
+        shutil.copytree(cls.scene.directory, cls.founded)
+
+    def setUp(self):
+        shutil.rmtree(self.scene.directory)
+        shutil.copytree(self.founded, self.scene.directory)
         self.state = self.scene.at('state.db')
 
     def write(self, name, text):
