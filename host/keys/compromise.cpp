@@ -143,8 +143,8 @@ Result<void> Drill::count_chips() {
 void Drill::rotate_steps() {
     const bool with_tac = out_.key.use == KeyUse::transaction_certificate;
     const KeyUse use = with_tac ? KeyUse::purchase : out_.key.use;
-    const std::string options =
-        std::string{" --use "} + name(use) + " --suite " + name(out_.key.algorithm);
+    const std::string options = std::string{" --use "} + name(use) + " --suite " +
+                                name(out_.key.algorithm) + " --custodian A --custodian B";
     const std::string nation = is_national(use) ? " --nation-dir NATION" : "";
     say("onecard-keys rotate prepare --city-dir CITY" + options + nation);
     say("onecard-keys deliver --city-dir CITY --to DIR" + nation + ", for each place above");

@@ -183,9 +183,13 @@ Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path
     return *std::move(store);
 }
 
-Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& path,
+Result<std::unique_ptr<KeyStore>> open_store(const std::filesystem::path& given,
                                              std::span<const Custodian> present,
                                              crypto::Random& random) {
+    // A change replaces the file: of a link, the one that it leads to.
+    std::error_code unresolved;
+    auto path = std::filesystem::canonical(given, unresolved);
+    if (unresolved) path = given;
     auto opening = crypto::keys::StoreOpening::read(path);
     if (!opening) return store_refusal(path.string(), opening.error());
     for (const Custodian& custodian : present) {

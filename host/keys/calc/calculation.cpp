@@ -112,7 +112,8 @@ void Command::list(const std::string& name, std::vector<std::string>& target,
         ->required(need == Need::required)
         ->type_name("VALUE|@FILE|-")
         ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
 }
 
 void Value::add_to(const Command& command, const std::string& name, const std::string& help,

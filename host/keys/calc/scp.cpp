@@ -63,6 +63,10 @@ Answer<SecureChannel> channel_of(const Options& options, const ChannelKeys& keys
     if (scp02) {
         ONECARD_TRY(sequence, options.sequence.bytes({2}));
         std::ranges::copy(sequence.bytes(), challenges.sequence.begin());
+    } else if (options.sequence
+                   .given()) {  // SCP03 counts in 3 bytes, and derives nothing from them
+        const auto sequence = options.sequence.bytes({2, 3});
+        if (!sequence) return std::unexpected{sequence.error()};
     }
     auto channel = SecureChannel::open(scp02 ? ChannelProtocol::scp02 : ChannelProtocol::scp03,
                                        keys, std::move(challenges));

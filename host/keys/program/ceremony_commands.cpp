@@ -270,10 +270,7 @@ Result<void> run_minutes(Options& options) {
               json::serialize(json::object{{"minutes", minutes}}));
         return {};
     }
-    const auto written = platform::replace_file(options.out, std::string_view{minutes},
-                                                platform::FileMode::everyone);
-    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
-    return {};
+    return write_new_file(options.out, minutes, platform::FileMode::everyone);
 }
 
 Result<MinutesVerdict> verdict_of(const Options& options) {

@@ -88,9 +88,7 @@ Result<void> write_carriers(const CompromiseOptions& options, const DrillReport&
         return refuse(RefusalKind::fleet_unknown, "--out: which chips carry it is not known");
     }
     ONECARD_TRY(list, list_carriers(report, *fleet, options.unmasked));
-    const auto written = platform::replace_file(options.out, std::string_view{list});
-    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
-    return {};
+    return write_new_file(options.out, list);
 }
 
 Result<void> run_compromise(CompromiseOptions& options) {

@@ -35,7 +35,12 @@ CustodianWord parse_word(const std::string& word) {
 void KeySourceOptions::add_to(CLI::App& command) {
     command.add_flag("--rehearsal", rehearsal,
                      "Throw-away keys; everything made from them says so");
-    command.add_option("--seed", seed, "With --rehearsal: the same seed gives the same keys");
+    command.add_option("--seed", seed, "With --rehearsal: the same seed gives the same keys")
+        ->check(CLI::Validator{[](const std::string& text) {
+                                   return std::string{text.starts_with('-') ? "a number from 0 on"
+                                                                            : ""};
+                               },
+                               ""});
 }
 
 Result<void> KeySourceOptions::check() const {
@@ -50,10 +55,10 @@ Result<void> KeySourceOptions::check() const {
 }
 
 void TokenOptions::add_to(CLI::App& command) {
-    command.add_option("--hsm-token", token_,
-                       "Keep the new store's secrets in the PKCS#11 token of this label or serial "
-                       "number (--hsm-module)");
-    command.add_option("--hsm-pin", source_.file, "The token's PIN, from this file");
+    auto* token = command.add_option("--hsm-token", token_,
+                                     "Keep the new store's secrets in the PKCS#11 token of this "
+                                     "label or serial number (--hsm-module)");
+    command.add_option("--hsm-pin", source_.file, "The token's PIN, from this file")->needs(token);
 }
 
 Result<std::optional<crypto::keys::TokenPlan>> TokenOptions::read() {
@@ -69,13 +74,14 @@ CLI::Option* CustodianOptions::add_words(CLI::App& command, const std::string& s
     store_ = store;
     return command
         .add_option("--" + prefix + "custodian", words_,
-                    "Who opens the " + store +
-                        "'s store, once for each custodian: NAME or NAME=FILE with the "
+                    "Who opens it (" + store +
+                        "), once for each custodian: NAME or NAME=FILE with the "
                         "passphrase, or NAME=token:LABEL[,FILE] with the PIN of their own PKCS#11 "
                         "token (--hsm-module)")
         ->type_name("NAME[=FILE]")
         ->expected(1)
-        ->take_all();
+        ->take_all()
+        ->allow_extra_args(false);
 }
 
 void CustodianOptions::add_to(CLI::App& command, const std::string& store,
@@ -124,15 +130,16 @@ Result<Custodian> CustodianOptions::read_one(const std::string& word) {
                                               : ", passphrase for the " + store_ + ": ");
     source.confirm = confirm_ && !parts.token;  // a PIN is not chosen here
     source.file = parts.file;
-    ONECARD_TRY(secret, passphrase(source));
-    secrets_.push_back(std::move(secret));
+    auto secret = passphrase(source);
+    if (!secret) return refuse(secret.error().kind, parts.name + ": " + secret.error().detail);
+    secrets_.push_back(*std::move(secret));
     if (!parts.token) return Custodian{parts.name, secrets_.back().bytes()};
     ONECARD_TRY(token, custodian_token(*parts.token, secrets_.back().bytes()));
     return Custodian{parts.name, {}, std::move(token)};
 }
 
 Result<Custodians> CustodianOptions::read() {
-    Custodians out{{}, quorum_, std::nullopt};
+    Custodians out{{}, quorum_.value_or(quorum_default_), std::nullopt};
     secrets_.clear();
     secrets_.reserve(words_.size());  // spans refer to its elements
     for (const std::string& word : words_) {
@@ -179,11 +186,21 @@ Result<KeySource> KeySource::make(const KeySourceOptions& options, std::string_v
 
 Result<platform::Passphrase> passphrase(const platform::PassphraseSource& source) {
     auto words = platform::read_passphrase(source);
-    if (!words) {
-        return refuse(RefusalKind::passphrase_missing, std::string{platform::name(words.error())} +
-                                                           ": " + platform::advice(words.error()));
-    }
-    return *std::move(words);
+    if (words) return *std::move(words);
+    const std::string where = source.file.empty() ? "" : source.file.string() + ": ";
+    return refuse(RefusalKind::passphrase_missing,
+                  where + platform::name(words.error()) + ": " + platform::advice(words.error()));
+}
+
+Result<void> write_new_file(const std::filesystem::path& path, const std::string& content,
+                            platform::FileMode mode) {
+    const auto written = platform::create_file(
+        path, {reinterpret_cast<const std::uint8_t*>(content.data()), content.size()}, mode);
+    if (written) return {};
+    return refuse(written.error().error == platform::FileError::already_exists
+                      ? RefusalKind::target_exists
+                      : RefusalKind::file_failed,
+                  written.error().detail);
 }
 
 int complain(const Refusal& refusal) {

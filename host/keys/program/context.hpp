@@ -7,6 +7,7 @@
 #include "crypto/random/system_random.hpp"
 #include "host/keys/stores.hpp"
 #include "platform/command_line.hpp"
+#include "platform/files.hpp"
 
 namespace CLI {
 class App;
@@ -78,6 +79,8 @@ public:
         return words_.front().substr(0, words_.front().find('='));
     }
     [[nodiscard]] bool given() const { return !words_.empty(); }
+    /// Without `--quorum`: as many as this.
+    void default_quorum(unsigned quorum) { quorum_default_ = quorum; }
     /// Whether the one who was named brings a token.
     [[nodiscard]] bool with_token() const;
     /// Reads every passphrase. The result refers to this object.
@@ -88,7 +91,8 @@ private:
     CLI::Option* add_words(CLI::App& command, const std::string& store, const std::string& prefix);
     std::vector<std::string> words_;
     std::string store_;
-    unsigned quorum_ = 2;
+    std::optional<unsigned> quorum_;
+    unsigned quorum_default_ = 2;
     bool confirm_ = false;
     std::vector<platform::Passphrase> secrets_;  ///< passphrases and PINs
     TokenOptions token_;
@@ -108,6 +112,10 @@ private:
 
 [[nodiscard]] Result<crypto::SystemRandom> system_random();
 [[nodiscard]] Result<platform::Passphrase> passphrase(const platform::PassphraseSource& source);
+/// A new file; nothing is overwritten: `target_exists`.
+[[nodiscard]] Result<void> write_new_file(const std::filesystem::path& path,
+                                          const std::string& content,
+                                          platform::FileMode mode = platform::FileMode::owner_only);
 
 /// Prints the refusal in one line on standard error; the exit status.
 int complain(const Refusal& refusal);

@@ -42,9 +42,16 @@ Result<void> run_show(CustodiansOptions& options) {
 Result<void> run_change(CustodiansOptions& options) {
     ONECARD_TRY(random, system_random());
     ONECARD_TRY(present, options.present.read());
-    ONECARD_TRY(future, options.future.read());
     ONECARD_TRY(store, open_store(options.store, present.people, random));
-    if (store->identity().quorum >= 2) ONECARD_CHECK(check_dual_control(future));
+    const unsigned quorum = store->identity().quorum;
+    options.future.default_quorum(quorum);
+    ONECARD_TRY(future, options.future.read());
+    if (quorum >= 2) ONECARD_CHECK(check_dual_control(future));
+    if (quorum < 2 && (future.people.size() != 1 || future.people[0].name != service_custodian)) {
+        return refuse(
+            RefusalKind::input_wrong,
+            "a program opens this store alone: --new-custodian service=FILE, nobody else");
+    }
     ONECARD_TRY(change,
                 StoreChange::begin(*store, command(platform::SystemClock{}, "change-custodians")));
     const auto set = store->set_custodians(future.quorum, future.people);
