@@ -29,7 +29,6 @@ constexpr protocol::KeyVersion first_version{1};
                                            protocol::Suite suite) {
     return {"component/" + custodian, use, algorithm_of(suite), first_version};
 }
-
 /// "city/3100".
 [[nodiscard]] std::string city_label(protocol::CityCode city);
 /// A city's master: after the first level of diversification, before the card's.
@@ -50,16 +49,15 @@ constexpr protocol::KeyVersion first_version{1};
     return {city_label(city), KeyUse::certificate_authority, KeyAlgorithm::p256_private,
             first_version};
 }
-
 /// "device/0000000000003101": the device id in hex.
 [[nodiscard]] std::string device_label(const protocol::DeviceId& device);
 [[nodiscard]] inline KeyName batch_signature(const protocol::DeviceId& device,
                                              protocol::KeyVersion version = first_version) {
     return {device_label(device), KeyUse::batch_signature, KeyAlgorithm::sm2_private, version};
 }
-/// The one TLS key of a deployed store.
-[[nodiscard]] inline KeyName tls_identity() {
-    return {"tls", KeyUse::tls_identity, KeyAlgorithm::p256_private, first_version};
+/// A deployed store's TLS key; a renewal makes the next version. docs/certificates.md, 6.
+[[nodiscard]] inline KeyName tls_identity(protocol::KeyVersion version = first_version) {
+    return {"tls", KeyUse::tls_identity, KeyAlgorithm::p256_private, version};
 }
 
 }  // namespace crypto::keys

@@ -287,6 +287,10 @@ X509ListResult<std::string> write_x509_revocation_list(X509RevocationList list,
     return der::to_pem(list_label, *der);
 }
 
+std::string to_pem(const ReadX509List& list) {
+    return der::to_pem(list_label, list.der);
+}
+
 X509ListResult<ReadX509List> parse_x509_revocation_list(Bytes der) {
     Parser parser;
     ONECARD_CHECK(parser.read(der));

@@ -66,6 +66,7 @@ struct ReadX509List {
     X509RevocationList list;
     std::vector<std::uint8_t> der;
 };
+[[nodiscard]] std::string to_pem(const ReadX509List& list);
 [[nodiscard]] X509ListResult<ReadX509List> parse_x509_revocation_list(Bytes der);
 /// Every "X509 CRL" block, in order; at least one.
 [[nodiscard]] X509ListResult<std::vector<ReadX509List>> read_x509_revocation_lists(

@@ -1,20 +1,12 @@
 #include "host/keys/city_register.hpp"
 
-#include <boost/json.hpp>
-
+#include "host/keys/log_line.hpp"
 #include "platform/mask.hpp"
 
 namespace host::keys {
 namespace {
 
 namespace json = boost::json;
-
-/// A member that must be there, as text.
-std::optional<std::string> text_of(const json::object& object, std::string_view member) {
-    const json::value* value = object.if_contains(member);
-    if (value == nullptr || !value->is_string() || value->get_string().empty()) return std::nullopt;
-    return std::string{value->get_string()};
-}
 
 std::optional<HeldKeys> keys_of(const json::object& detail) {
     const json::value* value = detail.if_contains("keys");
@@ -42,6 +34,7 @@ private:
     const char* deploy(const json::object& detail);
     const char* deliver(const json::object& detail, bool confirmed);
     const char* found_city(const json::object& detail);
+    const char* certify(const json::object& detail);
     void revoke(const json::object& detail);
     void custodians(const json::object& line);
     CityRegister out_;
@@ -105,6 +98,26 @@ const char* Fold::found_city(const json::object& detail) {
     return nullptr;
 }
 
+/// A unit that got another certificate goes on with that one.
+const char* Fold::certify(const json::object& detail) {
+    const auto role = text_of(detail, "role");
+    const auto organisation = text_of(detail, "organisation");
+    const auto unit = text_of(detail, "unit");
+    const auto certificate = text_of(detail, "certificate");
+    const auto not_after = text_of(detail, "not_after");
+    const auto parsed = role ? platform::parse_peer_role(*role) : std::nullopt;
+    if (!parsed || !organisation || !unit) return "whom it certified";
+    if (!certificate || !not_after) return "its certificate";
+    for (Place& place : out_.places) {
+        const bool same =
+            place.role == *parsed && place.organisation == *organisation && place.unit == *unit;
+        if (!same || place.replaced) continue;
+        place.certificate = *certificate;
+        place.not_after = *not_after;
+    }
+    return nullptr;
+}
+
 void Fold::revoke(const json::object& detail) {
     const auto certificate = text_of(detail, "certificate");
     if (!certificate) return;
@@ -141,7 +154,7 @@ const char* Fold::take(const json::object& line) {
     if (!command || detail == nullptr || !detail->is_object()) return "a command with its detail";
     custodians(line);
     const json::object& object = detail->get_object();
-    if (*command == "deploy") {
+    if (*command == "deploy" || *command == "give-roots") {
         // A deployed store's own log has the command too, of itself: without a detail.
         return object.empty() ? nullptr : deploy(object);
     }
@@ -151,6 +164,7 @@ const char* Fold::take(const json::object& line) {
     }
     if (*command == "delivered") return deliver(object, true);
     if (*command == "found-city") return found_city(object);
+    if (*command == "certificate-issue" || *command == "certificate-renew") return certify(object);
     if (*command == "certificate-revoked") revoke(object);
     return nullptr;
 }
@@ -183,10 +197,9 @@ Result<CityRegister> fold_log(std::span<const crypto::keys::LogEntry> log) {
             return refuse(RefusalKind::log_malformed,
                           "entry " + std::to_string(i + 1) + " of the log does not say " + what);
         };
-        boost::system::error_code error;
-        const json::value line = json::parse(log[i].line, error);
-        if (error || !line.is_object()) return malformed("anything: it is no JSON object");
-        if (const char* what = fold.take(line.get_object())) return malformed(what);
+        const auto line = parse_line(log[i].line);
+        if (!line) return malformed("anything: it is no JSON object");
+        if (const char* what = fold.take(*line)) return malformed(what);
     }
     return fold.finish();
 }

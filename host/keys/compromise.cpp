@@ -169,13 +169,17 @@ void Drill::authority_steps() {
         say("found the nation's TLS root anew, and every city's authority: nothing under the old "
             "root can be trusted, and a root revokes itself for nobody");
     } else {
-        say("revoke the city's authority at the nation, and certify a new one");
+        say("onecard-keys certificate revoke --nation-dir NATION --serial SERIAL --reason "
+            "cACompromise, then certificate crl, and install-crl at every peer; certify a new one");
     }
     say("deploy or renew every unit listed above under the new authority");
 }
 
 void Drill::unit_steps() {
-    say("revoke the unit's certificate, and give every peer the revocation list");
+    say("onecard-keys certificate revoke --city-dir CITY --certificate FILE --reason "
+        "keyCompromise: the unit's, and any renewal that it names");
+    say("onecard-keys certificate crl --city-dir CITY --out LIST, then certificate install-crl "
+        "--dir DIR --list LIST at every peer");
     say("onecard-keys deploy ... the unit again: new store, new keys, new certificate");
     if (out_.key.use == KeyUse::batch_signature) {
         say("hold its batches since the theft for a person to look at");

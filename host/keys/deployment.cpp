@@ -78,7 +78,8 @@ Deployment describe(const DeploymentOrder& order, const City& city) {
 struct Certified {
     std::string chain_pem;
     crypto::keys::X509Serial serial{};
-    protocol::DateTime not_after;
+    crypto::keys::P256PublicKey key{};
+    Validity validity;
 };
 
 Result<Certified> certify(const Deployment& deployment, const City& city,
@@ -102,7 +103,7 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
         return refuse(RefusalKind::certificate_refused,
                       deployment.unit + ": " + crypto::keys::name(pem.error()));
     }
-    return Certified{*pem + city.authority_pem, serial, validity.not_after};
+    return Certified{*pem + city.authority_pem, serial, *own_key, validity};
 }
 
 /// What the city's log keeps of a deployment, and with `roots_only` the nation's: docs/audit.md.
@@ -112,29 +113,28 @@ std::string deployment_detail(const Deployment& deployment, const KeyStore& stor
     for (const auto& [key, state] : held_keys(store)) {
         if (!roots_only || key.label == "national") keys[text(key)] = name(state);
     }
-    return json::serialize(
-        json::object{{"role", platform::name(deployment.role)},
-                     {"organisation", deployment.organisation},
-                     {"unit", deployment.unit},
-                     {"store", platform::to_hex(store.identity().id)},
-                     {"certificate", platform::to_hex(certified.serial)},
-                     {"not_after", utc_text(platform::unix_ms_of(certified.not_after, 0))},
-                     {"keys", std::move(keys)}});
+    return json::serialize(json::object{{"role", platform::name(deployment.role)},
+                                        {"organisation", deployment.organisation},
+                                        {"unit", deployment.unit},
+                                        {"store", platform::to_hex(store.identity().id)},
+                                        {"certificate", platform::to_hex(certified.serial)},
+                                        {"fingerprint", fingerprint_text(certified.key)},
+                                        {"not_before", utc_text(certified.validity.not_before)},
+                                        {"not_after", utc_text(certified.validity.not_after)},
+                                        {"keys", std::move(keys)}});
 }
 
 /// Both logs know before the first key leaves: whatever comes next, nobody holds a key unseen.
 Result<void> announce(const DeploymentOrder& order, City& city, const Deployment& deployment,
                       const KeyStore& store, const Certified& certified,
                       const platform::Clock& clock) {
-    const auto log = [&](KeyStore& whose, bool roots_only) -> Result<void> {
-        ONECARD_TRY(change,
-                    StoreChange::begin(whose, command(clock, "deploy",
-                                                      deployment_detail(deployment, store,
-                                                                        certified, roots_only))));
+    const auto log = [&](KeyStore& whose, const char* name, bool roots_only) -> Result<void> {
+        auto detail = deployment_detail(deployment, store, certified, roots_only);
+        ONECARD_TRY(change, StoreChange::begin(whose, command(clock, name, std::move(detail))));
         return change.commit();
     };
-    if (order.nation != nullptr) ONECARD_CHECK(log(*order.nation->store, true));
-    return log(*city.store, false);
+    if (order.nation != nullptr) ONECARD_CHECK(log(*order.nation->store, "give-roots", true));
+    return log(*city.store, "deploy", false);
 }
 
 std::optional<std::array<std::uint8_t, 64>> key_member(const json::object& object,

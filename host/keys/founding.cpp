@@ -116,14 +116,25 @@ Result<void> generate_city_masters(const KeyStore& national, KeyStore& store, Ci
     return {};
 }
 
-Result<std::string> certify_authority(KeyStore& store, const KeyStore& national, CityCode city,
-                                      crypto::Random& random, const platform::Clock& clock) {
+/// A city's authority, certified: the file, and what the nation's log keeps of it.
+struct CertifiedAuthority {
+    std::string pem;
+    crypto::keys::X509Serial serial{};
+    crypto::keys::P256PublicKey key{};
+    Validity validity;
+};
+
+Result<CertifiedAuthority> certify_authority(KeyStore& store, const KeyStore& national,
+                                             CityCode city, crypto::Random& random,
+                                             const platform::Clock& clock) {
     ONECARD_TRY(root, authority_in(national, national_authority()));
     ONECARD_TRY(authority, authority_in(store, city_authority(city)));
     const Validity validity = validity_of(clock, authority_years);
-    return certify({X509Kind::authority, authority_subject(city), root_subject(),
-                    crypto::keys::generate_serial(random), validity.not_before, validity.not_after},
-                   authority, root);
+    const auto serial = crypto::keys::generate_serial(random);
+    ONECARD_TRY(pem, certify({X509Kind::authority, authority_subject(city), root_subject(), serial,
+                              validity.not_before, validity.not_after},
+                             authority, root));
+    return CertifiedAuthority{std::move(pem), serial, authority.key, validity};
 }
 
 template <std::size_t size>
@@ -154,6 +165,12 @@ std::span<const KeyAlgorithm> algorithms_of(KeyUse use) {
     if (use == KeyUse::secure_channel) return aes_only;
     if (std::ranges::count(city_uses, use) + std::ranges::count(national_uses, use) == 0) return {};
     return both_suites;
+}
+
+std::string fingerprint_text(const crypto::keys::P256PublicKey& key) {
+    std::string text = crypto::keys::key_fingerprint(key);
+    std::erase(text, ' ');
+    return text;
 }
 
 std::string city_digits(CityCode city) {
@@ -280,11 +297,15 @@ Result<CityIdentity> fill_city(KeyStore& store, Nation& nation, CityCode city,
 
 /// The nation's log knows of every city before the city is there.
 Result<void> record_city(Nation& nation, const CityIdentity& identity,
-                         const platform::Clock& clock) {
+                         const CertifiedAuthority& authority, const platform::Clock& clock) {
     const std::string detail =
         json::serialize(json::object{{"city", city_digits(identity.city)},
                                      {"issuer", platform::to_hex(identity.issuer.value())},
-                                     {"audit_key", platform::to_hex(identity.audit_key)}});
+                                     {"audit_key", platform::to_hex(identity.audit_key)},
+                                     {"certificate", platform::to_hex(authority.serial)},
+                                     {"fingerprint", fingerprint_text(authority.key)},
+                                     {"not_before", utc_text(authority.validity.not_before)},
+                                     {"not_after", utc_text(authority.validity.not_after)}});
     ONECARD_TRY(change, StoreChange::begin(*nation.store, command(clock, "found-city", detail)));
     return change.commit();
 }
@@ -371,10 +392,10 @@ Result<CityIdentity> found_city(const Founding& founding, Nation& nation, CityCo
     ONECARD_TRY(identity, fill_city(*store, nation, city, issuer, random));
     ONECARD_CHECK(change.commit());
     ONECARD_TRY(authority, certify_authority(*store, *nation.store, city, random, clock));
-    ONECARD_CHECK(directory.write(certificate_file, authority));
+    ONECARD_CHECK(directory.write(certificate_file, authority.pem));
     ONECARD_CHECK(directory.write(root_file, nation.root_pem));
     ONECARD_CHECK(directory.write(city_file, to_json(identity)));
-    ONECARD_CHECK(record_city(nation, identity, clock));
+    ONECARD_CHECK(record_city(nation, identity, authority, clock));
     ONECARD_CHECK(directory.publish());
     return identity;
 }

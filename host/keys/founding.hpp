@@ -101,5 +101,7 @@ struct Validity {
     protocol::DateTime not_after;
 };
 [[nodiscard]] Validity validity_of(const platform::Clock& clock, unsigned years);
+/// A key's fingerprint as logs have it: 64 hex digits, no spaces.
+[[nodiscard]] std::string fingerprint_text(const crypto::keys::P256PublicKey& key);
 
 }  // namespace host::keys

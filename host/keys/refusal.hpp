@@ -48,6 +48,15 @@ enum class RefusalKind : std::uint8_t {
     component_repeated,     ///< the same as another: they would cancel each other
     component_missing,      ///< someone has not come yet
     component_foreign,      ///< the file is not the one that was given in this ceremony
+    // docs/certificates.md, 6
+    request_refused,       ///< no request or renewal of ours: the detail has the library's word
+    fingerprint_wrong,     ///< the request's key is not the one that was read out
+    key_certified,         ///< this key has a certificate already: each has one
+    certificate_unknown,   ///< no certificate of this authority has that serial
+    already_revoked,       ///< this certificate is on the list
+    certificate_mismatch,  ///< not this unit's, not its key's, or not below its root
+    certificate_expired,   ///< or not valid yet
+    list_refused,          ///< a revocation list could not be written, or is not to be installed
 };
 [[nodiscard]] const char* name(RefusalKind kind);
 

@@ -84,6 +84,14 @@ const char* name(RefusalKind kind) {
         case RefusalKind::component_repeated: return "component_repeated";
         case RefusalKind::component_missing: return "component_missing";
         case RefusalKind::component_foreign: return "component_foreign";
+        case RefusalKind::request_refused: return "request_refused";
+        case RefusalKind::fingerprint_wrong: return "fingerprint_wrong";
+        case RefusalKind::key_certified: return "key_certified";
+        case RefusalKind::certificate_unknown: return "certificate_unknown";
+        case RefusalKind::already_revoked: return "already_revoked";
+        case RefusalKind::certificate_mismatch: return "certificate_mismatch";
+        case RefusalKind::certificate_expired: return "certificate_expired";
+        case RefusalKind::list_refused: return "list_refused";
     }
     return "unknown";
 }
@@ -107,6 +115,25 @@ std::string utc_text(std::int64_t unix_ms) {
     const std::string digits = platform::to_hex(when.bcd());  // YYYYMMDDhhmmss
     return digits.substr(0, 4) + "-" + digits.substr(4, 2) + "-" + digits.substr(6, 2) + "T" +
            digits.substr(8, 2) + ":" + digits.substr(10, 2) + ":" + digits.substr(12, 2) + "Z";
+}
+
+std::string utc_text(const protocol::DateTime& utc) {
+    return utc_text(platform::unix_ms_of(utc, 0));
+}
+
+std::optional<protocol::DateTime> parse_utc(std::string_view text) {
+    constexpr std::string_view shape = "0000-00-00T00:00:00Z";
+    if (text.size() != shape.size()) return std::nullopt;
+    std::string digits;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] == '0') digits += text[i];
+        if (shape[i] != '0' && text[i] != shape[i]) return std::nullopt;
+    }
+    const auto bcd = platform::from_hex<7>(digits);
+    const auto when =
+        bcd ? protocol::DateTime::parse(*bcd) : std::unexpected{protocol::ParseError::not_bcd};
+    if (!when) return std::nullopt;
+    return *when;
 }
 
 crypto::keys::Command command(const platform::Clock& clock, std::string name, std::string detail) {

@@ -61,6 +61,9 @@ inline constexpr const char* service_custodian = "service";
                                             std::string detail = "{}");
 /// UTC, RFC 3339: "2026-11-29T08:30:00Z".
 [[nodiscard]] std::string utc_text(std::int64_t unix_ms);
+[[nodiscard]] std::string utc_text(const protocol::DateTime& utc);
+/// The same, read.
+[[nodiscard]] std::optional<protocol::DateTime> parse_utc(std::string_view text);
 
 /// A store being filled. Rehearsals seal it cheaply.
 [[nodiscard]] Result<std::unique_ptr<KeyStore>> create_store(const std::filesystem::path& path,

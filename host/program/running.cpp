@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/keys/sealed_file.hpp"
+#include "crypto/keys/tls_key.hpp"
 #include "host/keys/stores.hpp"
 #include "host/service/key_store_keys.hpp"
 #include "host/store/sqlite_store.hpp"
@@ -58,8 +59,12 @@ Text<std::unique_ptr<platform::TlsContext>> open_tls(const Identity& identity,
     material.revoked_file = identity.config.deployment / platform::revoked_file_name;
     material.stale_lists = identity.config.stale_lists;
     material.on_reload = platform::log_revocation;
-    auto key = keys::reveal_tls(*identity.key_store, crypto::keys::tls_identity());
-    if (!key) return std::unexpected{key.error().detail};
+    auto key = crypto::keys::reveal_tls_key(*identity.key_store, *certificate);
+    if (!key) {
+        return std::unexpected{fmt::format("{}: {}: {}", identity.config.deployment.string(),
+                                           crypto::keys::name(key.error()),
+                                           crypto::keys::advice(key.error()))};
+    }
     material.private_key = std::move(*key);
     auto out = platform::TlsContext::make(side, material, *identity.random);
     if (!out) {

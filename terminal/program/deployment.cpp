@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "crypto/keys/key_names.hpp"
 #include "crypto/keys/sealed_file.hpp"
+#include "crypto/keys/tls_key.hpp"
 #include "platform/files.hpp"
 #include "platform/mask.hpp"
 #include "platform/revocation_log.hpp"
@@ -32,26 +32,20 @@ std::expected<std::string, std::string> read_text(const std::filesystem::path& p
     return std::move(*text);
 }
 
-std::expected<platform::TlsPrivateKey, std::string> tls_key(const crypto::keys::KeyStore& keys) {
-    platform::TlsPrivateKey key;
-    const auto id = keys.find(crypto::keys::tls_identity());
-    if (!id) return std::unexpected{std::string{"TLS key: "} + advice(id.error())};
-    if (const auto done = keys.reveal(*id, key.bytes()); !done) {
-        return std::unexpected{std::string{"TLS key: "} + advice(done.error())};
-    }
-    return key;
-}
-
 std::expected<std::unique_ptr<platform::TlsContext>, std::string> make_tls(
     const std::filesystem::path& directory, const crypto::keys::KeyStore& keys,
     platform::StaleLists stale_lists, crypto::Random& random) {
     platform::TlsMaterial material;
     ONECARD_TRY(certificate, read_text(directory / "certificate.pem"));
     ONECARD_TRY(roots, read_text(directory / "national-root.pem"));
-    ONECARD_TRY(key, tls_key(keys));
+    auto key = crypto::keys::reveal_tls_key(keys, certificate);
+    if (!key) {
+        return std::unexpected{directory.string() + ": " + name(key.error()) + ": " +
+                               advice(key.error())};
+    }
     material.certificate_pem = certificate;
     material.trusted_pem = roots;
-    material.private_key = std::move(key);
+    material.private_key = *std::move(key);
     material.revoked_file = directory / platform::revoked_file_name;
     material.stale_lists = stale_lists;
     material.on_reload = platform::log_revocation;

@@ -19,6 +19,7 @@ void add_audit_commands(CLI::App& app, Run& run);
 void add_rotation_commands(CLI::App& app, Run& run);
 void add_delivery_command(CLI::App& app, Run& run);
 void add_compromise_command(CLI::App& app, Run& run);
+void add_certificate_commands(CLI::App& app, Run& run);
 void add_ceremony_commands(CLI::App& app, Run& run);
 void add_calc_command(CLI::App& app, Run& run);
 

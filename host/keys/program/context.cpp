@@ -32,6 +32,17 @@ CustodianWord parse_word(const std::string& word) {
 
 }  // namespace
 
+const std::map<std::string, platform::PeerRole>& role_options() {
+    using platform::PeerRole;
+    static const std::map<std::string, PeerRole> roles{
+        {"host", PeerRole::city_host},
+        {"terminal", PeerRole::terminal},
+        {"desk", PeerRole::desk},
+        {"issuer", PeerRole::issuer},
+        {"operator-admin", PeerRole::operator_admin}};
+    return roles;
+}
+
 void KeySourceOptions::add_to(CLI::App& command) {
     command.add_flag("--rehearsal", rehearsal,
                      "Throw-away keys; everything made from them says so");

@@ -1,5 +1,6 @@
 #pragma once
 // What every command of onecard-keys shares: options, random source, passphrases, output.
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -8,6 +9,7 @@
 #include "host/keys/stores.hpp"
 #include "platform/command_line.hpp"
 #include "platform/files.hpp"
+#include "platform/peer_identity.hpp"
 
 namespace CLI {
 class App;
@@ -17,6 +19,9 @@ class Option;
 namespace host::keys {
 
 constexpr const char* program_name = "onecard-keys";
+
+/// A unit's roles as the command line calls them.
+[[nodiscard]] const std::map<std::string, platform::PeerRole>& role_options();
 
 /// `--rehearsal --seed N`, or live keys from the DRBG.
 struct KeySourceOptions {

@@ -28,13 +28,6 @@ struct DeployOptions {
     bool json = false;
 };
 
-const std::map<std::string, platform::PeerRole> roles{
-    {"host", platform::PeerRole::city_host},
-    {"terminal", platform::PeerRole::terminal},
-    {"desk", platform::PeerRole::desk},
-    {"issuer", platform::PeerRole::issuer},
-    {"operator-admin", platform::PeerRole::operator_admin}};
-
 template <std::size_t size>
 Result<std::array<std::uint8_t, size>> required_id(const std::string& text, const char* option) {
     const auto id = platform::from_hex<size>(text);
@@ -46,7 +39,7 @@ Result<std::array<std::uint8_t, size>> required_id(const std::string& text, cons
 Result<DeploymentOrder> order_of(const DeployOptions& options) {
     DeploymentOrder order;
     order.directory = options.out;
-    order.role = roles.at(options.role);
+    order.role = role_options().at(options.role);
     order.unit = options.unit;
     order.years = options.years;
     const bool terminal = order.role == platform::PeerRole::terminal;
@@ -104,7 +97,7 @@ void add_deploy_command(CLI::App& app, Run& run) {
         "certificate");
     command->add_option("role", options->role, "host, terminal, desk, issuer or operator-admin")
         ->required()
-        ->check(CLI::IsMember({"host", "terminal", "desk", "issuer", "operator-admin"}));
+        ->check(CLI::IsMember(role_options()));
     command->add_option("--city-dir", options->city, "The city's directory")->required();
     command->add_option("--out", options->out, "Directory to make")->required();
     command->add_option("--unit", options->unit, "Name of a host, desk, service or person");

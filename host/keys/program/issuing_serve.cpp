@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "crypto/keys/tls_key.hpp"
 #include "host/keys/issuing_service.hpp"
 #include "host/keys/program/host_feed.hpp"
 #include "host/keys/program/issuing_options.hpp"
@@ -13,6 +14,7 @@
 #include "platform/http_server.hpp"
 #include "platform/log.hpp"
 #include "platform/process.hpp"
+#include "platform/revocation_log.hpp"
 
 namespace host::keys {
 namespace {
@@ -22,12 +24,19 @@ constexpr std::size_t pem_size_max = 64 * 1024;
 Result<platform::TlsContext> tls_context(const IssuingOptions& options, const KeyStore& store,
                                          platform::TlsContext::Side side, crypto::Random& random) {
     platform::TlsMaterial material;
-    ONECARD_TRY(key, reveal_tls(store, crypto::keys::tls_identity()));
-    material.private_key = std::move(key);
     ONECARD_TRY(certificate, read_text(options.deployment / certificate_file, pem_size_max));
+    auto key = crypto::keys::reveal_tls_key(store, certificate);
+    if (!key) {
+        return refuse(RefusalKind::store_failed, options.deployment.string() + ": " +
+                                                     crypto::keys::name(key.error()) + ": " +
+                                                     crypto::keys::advice(key.error()));
+    }
+    material.private_key = *std::move(key);
     material.certificate_pem = std::move(certificate);
     ONECARD_TRY(root, read_text(options.deployment / root_file, pem_size_max));
     material.trusted_pem = std::move(root);
+    material.revoked_file = options.deployment / platform::revoked_file_name;
+    material.on_reload = platform::log_revocation;
     auto context = platform::TlsContext::make(side, material, random);
     if (!context) {
         return refuse(RefusalKind::certificate_refused, options.deployment.string() + ": " +

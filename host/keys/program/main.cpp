@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
     host::keys::add_rotation_commands(app, run);
     host::keys::add_delivery_command(app, run);
     host::keys::add_compromise_command(app, run);
+    host::keys::add_certificate_commands(app, run);
     host::keys::add_ceremony_commands(app, run);
     host::keys::add_calc_command(app, run);
     if (const auto status = platform::parse_command_line(app, argc, argv)) return *status;

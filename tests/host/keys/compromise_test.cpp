@@ -100,7 +100,7 @@ TEST_CASE("drill: keys that do not rotate are told what to do instead") {
     CHECK(list->places == Lines{"city-host host-1"});
     const auto tls = drill(crypto::keys::tls_identity(), scene_of(scene));
     REQUIRE(tls.has_value());
-    CHECK(any_says(tls->steps, "revoke the unit's certificate"));
+    CHECK(any_says(tls->steps, "certificate revoke"));
     const auto transport =
         drill(city_key(city_code, KeyUse::card_transport, Suite::sm4), scene_of(scene));
     REQUIRE(transport.has_value());

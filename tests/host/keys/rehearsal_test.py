@@ -38,7 +38,8 @@ class Rehearsal(unittest.TestCase):
                 kept += ''.join(re.findall(r'^\w+=".*"\n', block, re.MULTILINE))
                 said += done.stdout
             self.check_that_secrets_stay(directory, said)
-        for word in ('quorum_missing', 'custodian_repeated', 'not_delivered', 'custodian_unknown', 'VALID', 'whole'):
+        for word in ('quorum_missing', 'custodian_repeated', 'not_delivered', 'custodian_unknown', 'VALID', 'whole', 'fingerprint_wrong',
+                     'certificate_revoked'):
             self.assertIn(word, said)
 
     def check_that_secrets_stay(self, directory, said):

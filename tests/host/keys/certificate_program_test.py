@@ -1,0 +1,308 @@
+"""onecard-keys certificate (docs/certificates.md, 6): a rehearsal's units ask for certificates, renew and lose them, by the real
+program; OpenSSL says what it thinks of requests, chains and lists.
+
+Usage: certificate_program_test.py PROGRAM
+"""
+import hashlib
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv[1]
+REHEARSAL = ('--rehearsal', '--seed', '7')
+OPERATOR, DEVICE = '0000000000310001', '0000000031000101'
+
+
+class Scene:
+    """A nation, a city, its host and a gate."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        for who in ('first', 'second', 'service'):
+            file = os.open(self.at(who), os.O_WRONLY | os.O_CREAT, 0o600)
+            os.write(file, f'the passphrase of {who}\n'.encode())
+            os.close(file)
+        self.city = ['--city-dir', self.at('city'), *self.people('')]
+        self.nation = ['--nation-dir', self.at('nation'), *self.people('')]
+        self.done('found-nation', '--dir', self.at('nation'), *self.people(''), *REHEARSAL)
+        self.found('city', '3100')
+        self.deploy('host', '--unit', 'host-1')
+        self.deploy('terminal', '--operator', OPERATOR, '--device', DEVICE)
+
+    def at(self, name):
+        return os.path.join(self.directory, name)
+
+    def people(self, prefix):
+        return [word for who in ('first', 'second') for word in (f'--{prefix}custodian', f'{who}={self.at(who)}')]
+
+    def run(self, *arguments):
+        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=120)
+
+    def done(self, *arguments):
+        ran = self.run(*arguments)
+        assert ran.returncode == 0, (arguments, ran.stderr)
+        return ran.stdout
+
+    def asked(self, *arguments):
+        return json.loads(self.done(*arguments, '--json'))
+
+    def refused(self, *arguments):
+        """The kind in the one line on standard error."""
+        ran = self.run(*arguments)
+        lines = [line for line in ran.stderr.splitlines() if 'memory_not_locked' not in line]
+        assert ran.returncode == 1 and len(lines) == 1 and not ran.stdout, (arguments, ran)
+        return lines[0].split(': ')[1]
+
+    def found(self, name, code):
+        self.done('found-city', '--dir', self.at(name), '--nation', self.at('nation'), '--city', code, '--issuer',
+                  f'{code}000000000001', *self.people(''), *self.people('nation-'), *REHEARSAL)
+
+    def deploy(self, role, *more):
+        self.done('deploy', role, *self.city, '--out', self.at(role), '--passphrase-file', self.at('service'), *REHEARSAL, *more)
+
+    def request(self, unit, *more):
+        return ('certificate', 'request', '--dir', self.at(unit), '--passphrase-file', self.at('service'), '--out',
+                self.at('request.pem'), *more)
+
+    def issue(self, fingerprint, *more, out='issued.pem'):
+        return ('certificate', 'issue', *self.city, '--request', self.at('request.pem'), '--out', self.at(out), '--role', 'terminal',
+                '--operator', OPERATOR, '--device', DEVICE, '--fingerprint', fingerprint, *more)
+
+    def renew(self, *more):
+        return ('certificate', 'renew', *self.city, '--request', self.at('request.pem'), '--out', self.at('renewed.pem'), *more)
+
+    def install(self, unit, file):
+        return ('certificate', 'install', '--dir', self.at(unit), '--passphrase-file', self.at('service'), '--certificate', self.at(file))
+
+    def crl(self, name, authority, *more):
+        return self.asked('certificate', 'crl', *authority, '--out', self.at(name), *more)
+
+    def listed(self, *more):
+        rows = self.asked('certificate', 'list', *more)['certificates']
+        return {row['serial']: row for row in rows}
+
+    def serial(self, unit):
+        """As OpenSSL reads it in the unit's certificate.pem."""
+        text = self.openssl('x509', '-in', self.at(f'{unit}/certificate.pem'), '-noout', '-serial')
+        return text.strip().removeprefix('serial=').rjust(32, '0')
+
+    def openssl(self, *arguments, status=0):
+        ran = subprocess.run(['openssl', *arguments], capture_output=True, text=True, timeout=60)
+        assert ran.returncode == status, (arguments, ran)
+        return ran.stdout + ran.stderr
+
+    def verify(self, file, *lists, status=0):
+        """The chain, and the lists of both authorities, by OpenSSL."""
+        text = self.at('lists.pem')
+        with open(text, 'w', encoding='ascii') as out:
+            out.writelines(pathlib.Path(self.at(name)).read_text('ascii') for name in lists)
+        return self.openssl('verify', '-x509_strict', '-CAfile', self.at('nation/certificate.pem'), '-untrusted',
+                            self.at('city/certificate.pem'), '-crl_check_all', '-CRLfile', text, self.at(file), status=status)
+
+
+class Certificates(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.scene = Scene(temporary.name)
+
+    def test_enrolment(self):
+        scene = self.scene
+        made = scene.asked(*scene.request('terminal', *REHEARSAL))
+        again = scene.asked(*scene.request('terminal', *REHEARSAL))
+        self.assertEqual((made['resumed'], again['resumed'], again['fingerprint']), (False, True, made['fingerprint']))
+        self.assertEqual(made['key'], 'tls tls_identity p256 v2')
+        scene.openssl('req', '-in', scene.at('request.pem'), '-noout', '-verify')
+        fingerprint = made['fingerprint']
+        wrong = fingerprint[:-1] + ('0' if fingerprint[-1] != '0' else '1')
+        self.assertEqual(scene.refused(*scene.issue(wrong, *REHEARSAL)), 'fingerprint_wrong')
+        self.assertEqual(scene.refused(*scene.issue(fingerprint)), 'mark_mismatch')
+        alone = [word for word in scene.issue(fingerprint, *REHEARSAL) if word != f'second={scene.at("second")}']
+        alone.pop(max(i for i, word in enumerate(alone) if word == '--custodian'))
+        self.assertEqual(scene.refused(*alone), 'store_failed')
+        self.assertEqual(scene.run(*scene.issue(fingerprint, *REHEARSAL, '--days', '3651')).returncode, 2)
+        self.assertFalse(os.path.exists(scene.at('issued.pem')))
+
+        issued = scene.asked(*scene.issue(fingerprint, *REHEARSAL, '--days', '90'))
+        self.assertEqual(issued['subject'], f'OU=terminal, O={OPERATOR}, CN={DEVICE}')
+        repeated = scene.asked(*scene.issue(fingerprint, *REHEARSAL, out='repeated.pem'))
+        self.assertTrue(repeated['repeated'])
+        self.assertEqual(pathlib.Path(scene.at('issued.pem')).read_text('ascii'), pathlib.Path(scene.at('repeated.pem')).read_text('ascii'))
+        self.assertEqual(scene.refused(*scene.install('host', 'issued.pem')), 'certificate_mismatch')
+        installed = scene.asked(*scene.install('terminal', 'issued.pem'))
+        self.assertEqual((installed['serial'], installed['changed']), (issued['serial'], True))
+        self.assertEqual(scene.serial('terminal'), issued['serial'])
+        self.assertFalse(scene.asked(*scene.install('terminal', 'issued.pem'))['changed'])
+        scene.crl('city.crl', scene.city)
+        scene.crl('nation.crl', scene.nation)
+        self.assertIn('OK', scene.verify('terminal/certificate.pem', 'city.crl', 'nation.crl'))
+
+    def test_renewal(self):
+        scene = self.scene
+        before = scene.serial('host')
+        self.assertEqual(scene.refused(*scene.request('host', '--renew')), 'mark_mismatch')
+        scene.done(*scene.request('host', '--renew', *REHEARSAL))
+        self.assertEqual(scene.refused(*scene.renew()), 'mark_mismatch')
+        renewed = scene.asked(*scene.renew(*REHEARSAL))
+        self.assertEqual(renewed['subject'], 'OU=city-host, O=3100, CN=host-1')
+        self.assertTrue(scene.asked(*scene.renew(*REHEARSAL))['repeated'])
+        scene.done(*scene.install('host', 'renewed.pem'))
+        self.assertEqual(scene.serial('host'), renewed['serial'])
+        self.assertEqual(scene.listed('--city-dir', scene.at('city'))[renewed['serial']]['renews'], before)
+        scene.done(*scene.request('host', '--renew', *REHEARSAL))
+        scene.done('certificate', 'revoke', *scene.city, '--certificate', scene.at('host/certificate.pem'), '--reason', 'keyCompromise')
+        self.assertEqual(scene.refused(*scene.renew(*REHEARSAL)), 'request_refused')
+        with open(scene.at('request.pem'), 'w', encoding='ascii') as file:
+            file.write('-----BEGIN CERTIFICATE-----\n' * 10000)
+        self.assertEqual(scene.refused(*scene.renew(*REHEARSAL)), 'file_failed')
+
+    def test_another_citys_unit(self):
+        scene = self.scene
+        scene.found('other', '4403')
+        scene.done(*scene.request('host', '--renew', *REHEARSAL))
+        other = [word.replace(scene.at('city'), scene.at('other')) for word in scene.renew(*REHEARSAL)]
+        self.assertEqual(scene.refused(*other), 'request_refused')
+        self.assertEqual(scene.refused('certificate', 'revoke', '--city-dir', scene.at('other'), *scene.people(''), '--certificate',
+                                       scene.at('host/certificate.pem')), 'certificate_unknown')
+
+    def test_revocation(self):
+        scene = self.scene
+        serial = scene.serial('terminal')
+        revoke = ('certificate', 'revoke', *scene.city, '--serial')
+        self.assertEqual(scene.refused(*revoke, '1' * 32), 'certificate_unknown')
+        self.assertEqual(scene.refused(*revoke, serial, '--reason', 'annoyance'), 'input_wrong')
+        self.assertEqual(scene.refused(*revoke, serial, '--reason', 'certificateHold'), 'input_wrong')
+        self.assertEqual(scene.refused('certificate', 'revoke', *scene.people(''), '--serial', serial), 'input_wrong')
+        self.assertEqual(scene.crl('first.crl', scene.city)['entries'], 0)
+        self.assertEqual(scene.asked(*revoke, serial, '--reason', 'keyCompromise')['renewed'], [])
+        self.assertEqual(scene.refused(*revoke, serial), 'already_revoked')
+        written = scene.crl('city.crl', scene.city, '--days', '2')
+        self.assertEqual((written['number'], written['entries']), (2, 1))
+        scene.crl('nation.crl', scene.nation)
+        text = scene.openssl('crl', '-in', scene.at('city.crl'), '-noout', '-text', '-CAfile', scene.at('city/certificate.pem'))
+        for word in ('verify OK', 'Key Compromise', f'Serial Number: {serial}', 'X509v3 CRL Number'):
+            self.assertIn(word, text)
+        refused = scene.verify('terminal/certificate.pem', 'city.crl', 'nation.crl', status=2)
+        self.assertIn('certificate revoked', refused)
+        self.assertIn('OK', scene.verify('host/certificate.pem', 'city.crl', 'nation.crl'))
+
+        into = ('certificate', 'install-crl', '--dir', scene.at('host'), '--list')
+        self.assertEqual(scene.asked(*into, scene.at('city.crl'), '--list', scene.at('nation.crl'))['lists'], 2)
+        self.assertEqual(scene.refused(*into, scene.at('first.crl')), 'list_refused')
+        self.assertEqual(scene.refused(*into, scene.at('first')), 'list_refused')
+        self.assertEqual(scene.refused(*into, scene.at('nowhere')), 'file_failed')
+        self.assertIn(f'Serial Number: {serial}', scene.openssl('crl', '-in', scene.at('host/revoked.pem'), '-noout', '-text'))
+
+        authority = next(row['serial'] for row in scene.listed('--nation-dir', scene.at('nation')).values() if row['kind'] == 'authority')
+        scene.done('certificate', 'revoke', *scene.nation, '--serial', authority, '--reason', 'cACompromise')
+        self.assertEqual(scene.crl('nation.crl', scene.nation)['number'], 2)
+        self.assertIn('certificate revoked', scene.verify('host/certificate.pem', 'city.crl', 'nation.crl', status=2))
+
+    def test_list(self):
+        scene = self.scene
+        host, terminal = scene.serial('host'), scene.serial('terminal')
+        scene.done('certificate', 'revoke', *scene.city, '--serial', terminal)
+        rows = scene.listed('--city-dir', scene.at('city'))
+        self.assertEqual({rows[host]['state'], rows[terminal]['state']}, {'valid', 'revoked'})
+        self.assertEqual(len(rows), 3)  # and the authority's own
+        self.assertEqual(scene.listed('--city-dir', scene.at('city'), '--expiring', '300'), {})
+        self.assertEqual(list(scene.listed('--city-dir', scene.at('city'), '--expiring', '366')), [host])
+        self.assertEqual(scene.listed(scene.at('host/certificate.pem'))[host]['subject'], rows[host]['subject'])
+        self.assertIn('revoked', scene.done('certificate', 'list', '--city-dir', scene.at('city')))
+        with open(scene.at('city/keys.store'), 'r+b') as file:
+            file.seek(700)
+            file.write(b'x')
+        self.assertIn(scene.refused('certificate', 'list', '--city-dir', scene.at('city')), ('log_malformed', 'store_failed'))
+        self.assertEqual(scene.refused('certificate', 'list', scene.at('city/city.json')), 'input_wrong')
+
+    def test_log(self):
+        """Every command is in the log that an auditor reads, and nothing is secret there."""
+        scene = self.scene
+        made = scene.asked(*scene.request('terminal', *REHEARSAL))
+        scene.done(*scene.issue(made['fingerprint'], *REHEARSAL))
+        scene.done(*scene.install('terminal', 'issued.pem'))
+        scene.done('certificate', 'revoke', *scene.city, '--certificate', scene.at('issued.pem'))
+        scene.crl('city.crl', scene.city)
+        lines = [json.loads(line) for line in scene.done('audit', 'show', scene.at('city/keys.store')).splitlines()]
+        details = {line['command']: line['detail'] for line in lines}
+        self.assertEqual(details['certificate-issue']['fingerprint'], made['fingerprint'].replace(' ', ''))
+        self.assertEqual(details['certificate-revoked']['certificate'], details['certificate-issue']['certificate'])
+        self.assertEqual((details['certificate-list']['number'], details['certificate-list']['entries']), (1, 1))
+        self.assertEqual([line['by'] for line in lines if line['command'] == 'certificate-issue'], [['first', 'second']])
+        own = [json.loads(line)['command'] for line in scene.done('audit', 'show', scene.at('terminal/keys.store')).splitlines()]
+        self.assertEqual(own[-2:], ['certificate-request', 'certificate-install'])
+
+
+class Service(unittest.TestCase):
+    """The issuer's service shows the certificate that was installed last, and refuses a desk as soon as its list names it."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.scene = Scene(temporary.name)
+
+    def enrolled_desk(self):
+        """A desk whose key and request are OpenSSL's."""
+        scene = self.scene
+        scene.openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', scene.at('desk.key'),
+                      '-subj', '/OU=desk/O=3100/CN=desk-1', '-out', scene.at('request.pem'))
+        scene.openssl('pkey', '-in', scene.at('desk.key'), '-pubout', '-outform', 'DER', '-out', scene.at('desk.public'))
+        fingerprint = hashlib.sha256(pathlib.Path(scene.at('desk.public')).read_bytes()).hexdigest()
+        scene.done('certificate', 'issue', *scene.city, '--request', scene.at('request.pem'), '--out', scene.at('desk.pem'), '--role', 'desk',
+                   '--unit', 'desk-1', '--fingerprint', fingerprint, *REHEARSAL)
+
+    def ask(self, port):
+        """(HTTP status, the service's serial number)."""
+        scene = self.scene
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(scene.at('nation/certificate.pem'))
+        context.load_cert_chain(scene.at('desk.pem'), scene.at('desk.key'))
+        connection = http.client.HTTPSConnection('127.0.0.1', port, context=context, timeout=30)
+        try:
+            connection.connect()
+            serial = connection.sock.getpeercert()['serialNumber'].rjust(32, '0')
+            connection.request('GET', '/nothing')
+            return connection.getresponse().status, serial
+        finally:
+            connection.close()
+
+    def test_issuing_serve(self):
+        scene = self.scene
+        self.enrolled_desk()
+        scene.deploy('issuer', '--unit', 'issuing')
+        scene.done(*scene.request('issuer', '--renew', *REHEARSAL))
+        renewed = scene.asked(*scene.renew(*REHEARSAL))
+        scene.done(*scene.install('issuer', 'renewed.pem'))
+        serve = ('issuing', 'serve', '--deployment', scene.at('issuer'), '--state', scene.at('state.db'), '--passphrase-file',
+                 scene.at('service'), '--port', '0', '--json')
+        with open(scene.at('issuer/revoked.pem'), 'w', encoding='ascii') as file:
+            file.write('half a fi')
+        broken = scene.run(*serve)  # it logs the list's refusal, too
+        self.assertEqual((broken.returncode, broken.stdout), (1, ''))
+        self.assertIn('certificate_refused: ' + scene.at('issuer') + ': revocation_unreadable', broken.stderr)
+        os.remove(scene.at('issuer/revoked.pem'))
+        process = subprocess.Popen([PROGRAM, *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        port = json.loads(process.stdout.readline())['listening']
+        status, serial = self.ask(port)
+        self.assertEqual((status // 100, serial), (4, renewed['serial']))
+        scene.done('certificate', 'revoke', *scene.city, '--certificate', scene.at('desk.pem'), '--reason', 'keyCompromise')
+        scene.crl('city.crl', scene.city)
+        self.assertEqual(self.ask(port)[0], status)
+        scene.done('certificate', 'install-crl', '--dir', scene.at('issuer'), '--list', scene.at('city.crl'))
+        with self.assertRaises((ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)):
+            self.ask(port)
+        process.terminate()
+        self.assertEqual(process.wait(30), 0)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1], verbosity=2)
