@@ -29,6 +29,13 @@ constexpr protocol::KeyVersion first_version{1};
                                            protocol::Suite suite) {
     return {"component/" + custodian, use, algorithm_of(suite), first_version};
 }
+/// Signs the certificates of issuers of cards: one version per index of the scheme.
+/// docs/card_certificates.md, 4.
+[[nodiscard]] inline KeyName national_card_authority(KeyAlgorithm algorithm,
+                                                     protocol::KeyVersion index) {
+    return {"national", KeyUse::card_certificate_authority, algorithm, index};
+}
+
 /// "city/3100".
 [[nodiscard]] std::string city_label(protocol::CityCode city);
 /// A city's master: after the first level of diversification, before the card's.
@@ -49,6 +56,12 @@ constexpr protocol::KeyVersion first_version{1};
     return {city_label(city), KeyUse::certificate_authority, KeyAlgorithm::p256_private,
             first_version};
 }
+/// Signs the certificates of a city's cards and SAMs.
+[[nodiscard]] inline KeyName city_card_authority(protocol::CityCode city, KeyAlgorithm algorithm,
+                                                 protocol::KeyVersion version = first_version) {
+    return {city_label(city), KeyUse::card_certificate_authority, algorithm, version};
+}
+
 /// "device/0000000000003101": the device id in hex.
 [[nodiscard]] std::string device_label(const protocol::DeviceId& device);
 [[nodiscard]] inline KeyName batch_signature(const protocol::DeviceId& device,

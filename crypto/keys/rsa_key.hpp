@@ -38,5 +38,9 @@ constexpr unsigned rsa_bits_max = 1984;  ///< 248 bytes
 /// and within the limits.
 [[nodiscard]] std::optional<RsaPrivateKey> generate_rsa(unsigned bits, RsaExponent exponent,
                                                         Random& random);
+/// RSAPrivateKey in DER (RFC 8017, A.1.2): how a store keeps it. Nothing when its numbers do not
+/// belong together.
+[[nodiscard]] std::optional<SecretBuffer> encode_rsa(const RsaPrivateKey& key);
+[[nodiscard]] std::optional<RsaPrivateKey> decode_rsa(Bytes der);
 
 }  // namespace crypto::keys

@@ -185,3 +185,21 @@ TEST_CASE("emv certificate: keys and sizes outside the standard are refused (B2.
     RsaPrivateKey mixed{root.public_key, issuer.exponent.duplicate()};
     CHECK(writing(request_for(Kind::issuer, issuer.public_key), mixed) == Error::key_wrong);
 }
+
+TEST_CASE("rsa_key: what a store keeps is read again, and nothing else (RFC 8017, A.1.2)") {
+    for (const int exponent : {3, 65537}) {
+        const auto key = make_key(1024, 4, exponent);
+        const auto der = encode_rsa(key).value();
+        CHECK(der.bytes()[0] == 0x30);
+        const auto again = decode_rsa(der.bytes()).value();
+        CHECK(again.public_key == key.public_key);
+        CHECK(std::ranges::equal(again.exponent.bytes(), key.exponent.bytes()));
+    }
+    const auto key = make_key(1024, 4);
+    const auto der = encode_rsa(key).value();
+    for (std::size_t size = 0; size < der.size(); ++size) {
+        CHECK_FALSE(decode_rsa(der.bytes().first(size)));
+    }
+    CHECK_FALSE(decode_rsa(Data(600, 0x30)));
+    CHECK_FALSE(encode_rsa({key.public_key, make_key(1024, 5).exponent.duplicate()}));
+}

@@ -275,16 +275,17 @@ void add_crl(CLI::App& certificate, Run& run) {
 }  // namespace
 
 void add_certificate_commands(CLI::App& app, Run& run) {
-    CLI::App* certificate =
-        app.add_subcommand("certificate",
-                           "Certificates of units: request, issue, install, renew, revoke, list "
-                           "(docs/certificates.md)");
+    CLI::App* certificate = app.add_subcommand(
+        "certificate",
+        "Certificates of units and of chips: request, issue, renew, revoke, list "
+        "(docs/certificates.md, docs/card_certificates.md)");
     certificate->require_subcommand(1);
     add_certificate_unit_commands(*certificate, run);
     add_issue(*certificate, run);
     add_renew(*certificate, run);
     add_revoke(*certificate, run);
     add_crl(*certificate, run);
+    add_certificate_chip_commands(*certificate, run);
     add_certificate_list_command(*certificate, run);
 }
 

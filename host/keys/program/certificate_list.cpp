@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "host/keys/chip_register.hpp"
 #include "host/keys/program/certificate_options.hpp"
 
 namespace host::keys {
@@ -60,6 +61,8 @@ Result<std::vector<KnownCertificate>> from_log(const std::filesystem::path& dire
     ONECARD_TRY(out, from_file(directory / certificate_file));
     ONECARD_TRY(known, fold_certificates(log));
     out.insert(out.end(), known.certificates.begin(), known.certificates.end());
+    ONECARD_TRY(chips, fold_chips(log));
+    for (const KnownChip& chip : chips.certificates) out.push_back(described(chip));
     return out;
 }
 

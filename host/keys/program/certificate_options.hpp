@@ -39,8 +39,9 @@ template <class Options>
     };
 }
 
-// certificate_unit.cpp, certificate_list.cpp
+// certificate_unit.cpp, certificate_chips.cpp, certificate_list.cpp
 void add_certificate_unit_commands(CLI::App& certificate, Run& run);
+void add_certificate_chip_commands(CLI::App& certificate, Run& run);
 void add_certificate_list_command(CLI::App& certificate, Run& run);
 
 }  // namespace host::keys

@@ -1,5 +1,6 @@
 // Requests, certificates and their installation killed before every one of their file operations:
 // docs/certificates.md, 6.
+#include "host/keys/chip_certificates.hpp"
 #include "tests/host/keys/certificate_scene.hpp"
 #include "tests/host/keys/dying_process.hpp"
 
@@ -96,4 +97,33 @@ TEST_CASE("issue killed before any file operation: asked again, one certificate 
         snapshot.restore();
     }
     CHECK(count > 3);
+}
+
+TEST_CASE("card-issuer killed before any file operation: asked again, one serial and one note") {
+    using host::keys::ChipFamily;
+    keys_test::FoundedCity founded;
+    const host::keys::ChipRoot root{ChipFamily::sm2, {0xA0, 0x00, 0x00, 0x03, 0x33}, 1};
+    const auto people = keys_test::two_people().people;
+    REQUIRE(certify_root(founded.nation, root, {0x12, 0x45}, founded.random, founded.random,
+                         founded.clock));
+    const auto certify = [&] {
+        const auto& at = founded.directory.path;
+        auto nation = host::keys::open_nation(at / "nation", people, founded.random).value();
+        auto city = host::keys::open_city(at / "city", people, founded.random).value();
+        const auto made = certify_issuer(nation, city, {root, "310482", {0x12, 0x35}},
+                                         founded.random, founded.random, founded.clock);
+        const auto known = host::keys::fold_chips(city.store->log()).value();
+        return made && made->entry.serial == 2 && known.issuers.size() == 1;
+    };
+    const Snapshot nation{founded.directory.path / "nation"};
+    const Snapshot city{founded.directory.path / "city"};
+    int count = 1;
+    for (; dies_before(count, certify); ++count) {
+        INFO("operation ", count);
+        CHECK(certify());
+        CHECK(certify());
+        nation.restore();
+        city.restore();
+    }
+    CHECK(count > 11);
 }

@@ -304,5 +304,120 @@ class Service(unittest.TestCase):
         self.assertEqual(process.wait(30), 0)
 
 
+class Chips(unittest.TestCase):
+    """Roots, issuers, cards and SAMs; OpenSSL signs nothing here and checks everything."""
+    ROOT = ('--rid', 'A000000333', '--index', '1')
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.scene = Scene(temporary.name)
+
+    def certify(self, command, out, *more):
+        return ('certificate', command, '--out', self.scene.at(out), *more)
+
+    def root(self, *more):
+        return self.certify('card-root', 'root', *self.scene.nation, *self.ROOT, '--expiry', '1245', *more)
+
+    def issuer(self, *more):
+        return self.certify('card-issuer', 'issuer', *self.scene.city, '--nation-dir', self.scene.at('nation'),
+                            *self.scene.people('nation-'), *self.ROOT, '--number', '310482', '--expiry', '1235', *more)
+
+    def chip(self, kind, number, *more):
+        return self.certify(kind, kind, *self.scene.city, '--number', number, '--key', self.scene.at('key'), '--expiry', '0634', *more)
+
+    def value(self, file, name='certificate'):
+        rows = dict(line.split(': ') for line in pathlib.Path(self.scene.at(file)).read_text('ascii').splitlines())
+        return bytes.fromhex(rows.get(name, ''))
+
+    def sm2_key(self):
+        """A chip's key pair, by OpenSSL; its public half, x | y."""
+        scene = self.scene
+        scene.openssl('ecparam', '-name', 'SM2', '-genkey', '-noout', '-out', scene.at('pair'))
+        scene.openssl('ec', '-in', scene.at('pair'), '-pubout', '-outform', 'DER', '-out', scene.at('public'))
+        point = pathlib.Path(scene.at('public')).read_bytes()[-64:]
+        with open(scene.at('key'), 'w', encoding='ascii') as file:
+            file.write(f'key: {point.hex()}\n')
+        return point
+
+    def openssl_says(self, certificate, static_data, signer):
+        """r | s over the signed part, the signer's key x | y."""
+        scene = self.scene
+        signed, r, s = certificate[:-64] + static_data, certificate[-64:-32], certificate[-32:]
+        numbers = b''.join(b'\x02' + bytes([len(n)]) + n for n in
+                           ((lambda v: b'\0' + v if v[0] & 0x80 else v)(n.lstrip(b'\0')) for n in (r, s)))
+        public = bytes.fromhex('3059301306072a8648ce3d020106082a811ccf5501822d03420004') + signer
+        for name, content in (('signed', signed), ('signature', b'\x30' + bytes([len(numbers)]) + numbers), ('public', public)):
+            with open(scene.at(name), 'wb') as file:
+                file.write(content)
+        ran = subprocess.run(['openssl', 'pkeyutl', '-verify', '-pubin', '-inkey', scene.at('public'), '-keyform', 'DER', '-rawin', '-digest',
+                              'sm3', '-in', scene.at('signed'), '-sigfile', scene.at('signature'), '-pkeyopt', 'distid:1234567812345678'],
+                             capture_output=True, text=True, timeout=60)
+        return 'Verified Successfully' in ran.stdout + ran.stderr
+
+    def test_sm2(self):
+        scene = self.scene
+        self.assertEqual(scene.refused(*self.root()), 'mark_mismatch')
+        self.assertEqual(scene.refused(*self.issuer(*REHEARSAL)), 'certificate_unknown')
+        scene.done(*self.root(*REHEARSAL))
+        scene.done(*self.issuer(*REHEARSAL))
+        key = self.sm2_key()
+        with open(scene.at('static'), 'w', encoding='ascii') as file:
+            file.write('0102 03\n')
+        made = scene.asked(*self.chip('card', '3104820000000000017', '--static-data', scene.at('static')))
+        self.assertEqual((made['serial'], made['subject']), ('000001', '310482*********0017'))
+        self.assertEqual(scene.refused(*self.chip('sam', '31000000000000000001')), 'key_certified')
+        self.sm2_key()
+        scene.done(*self.chip('sam', '31000000000000000001'))
+        root, issuer, card, sam = (self.value(file) for file in ('root', 'issuer', 'card', 'sam'))
+        keys = [certificate[-128:-64] for certificate in (root, issuer, card)]
+        self.assertEqual(keys[2], key)
+        self.assertEqual([len(each) for each in (root, issuer, card, sam)], [144, 142, 148, 148])
+        self.assertTrue(self.openssl_says(root, b'', keys[0]))
+        self.assertTrue(self.openssl_says(issuer, b'', keys[0]))
+        self.assertTrue(self.openssl_says(card, b'\1\2\3', keys[1]))
+        self.assertFalse(self.openssl_says(card, b'', keys[1]))
+        self.assertTrue(self.openssl_says(sam, b'', keys[1]))
+
+        revoke = ('certificate', 'revoke-chip', *scene.city, '--serial')
+        self.assertEqual(scene.refused(*revoke, '000003'), 'certificate_unknown')
+        self.assertEqual(scene.refused(*revoke, '1'), 'input_wrong')
+        scene.done(*revoke, '000001')
+        self.assertEqual(scene.refused(*revoke, '000001'), 'already_revoked')
+        listed = scene.asked(*self.certify('chip-list', 'list', *scene.city))
+        self.assertEqual((listed['sequence'], listed['entries']), (1, 1))
+        self.assertTrue(self.openssl_says(self.value('list', 'list'), b'', keys[1]))
+        rows = [row for row in scene.asked('certificate', 'list', '--city-dir', scene.at('city'))['certificates'] if row['kind'] == 'sm2-card']
+        self.assertEqual([(row['serial'], row['state']) for row in rows], [('000001', 'revoked')])
+
+    def test_rsa(self):
+        """Recovered in Python: EMV 4.4 Book 2, tables 6, 7 and 14."""
+        scene = self.scene
+        scene.done(*self.root('--rsa', *REHEARSAL))
+        scene.done(*self.issuer('--rsa', *REHEARSAL))
+        scene.openssl('genrsa', '-traditional', '-out', scene.at('pair'), '1024')
+        modulus = scene.openssl('rsa', '-in', scene.at('pair'), '-noout', '-modulus').splitlines()[0].split('=')[1]
+        with open(scene.at('key'), 'w', encoding='ascii') as file:
+            file.write(f'modulus: {modulus}\nexponent: 010001\n')
+        scene.done(*self.chip('card', '3104820000000000017', '--rsa'))
+        record = self.value('root', 'record')
+        scheme = record[record.index(b'\xdf\x02\x81\xf8') + 4:][:248]
+
+        def recovered(file, above, subject_size, static_data=b''):
+            certificate, remainder, exponent = (self.value(file, name) for name in ('certificate', 'remainder', 'exponent'))
+            size = len(above)
+            text = pow(int.from_bytes(certificate, 'big'), 65537, int.from_bytes(above, 'big')).to_bytes(size, 'big')
+            self.assertEqual((text[0], text[-1]), (0x6A, 0xBC))
+            self.assertEqual(hashlib.sha1(text[1:-21] + remainder + exponent + static_data).digest(), text[-21:-1])
+            length = text[2 + subject_size + 7]
+            return text[2:2 + subject_size], (text[2 + subject_size + 9:-21] + remainder)[:length]
+
+        number, issuer = recovered('issuer', scheme, 4)
+        self.assertEqual(number.hex(), '310482ff')
+        pan, key = recovered('card', issuer, 10)
+        self.assertEqual((pan.hex(), key.hex().upper()), ('3104820000000000017f', modulus))
+        self.assertEqual(scene.refused(*self.certify('chip-list', 'list', *scene.city)), 'certificate_unknown')
+
+
 if __name__ == '__main__':
     unittest.main(argv=sys.argv[:1], verbosity=2)
