@@ -235,6 +235,34 @@ TEST_CASE("founding: a city once, an issuer once") {
     CHECK(kind_of(host::keys::check_nation_of(founded.city, founded.nation)) == "nation_mismatch");
 }
 
+TEST_CASE("deploy: a refused deployment leaves no store and no line in a log") {
+    FoundedCity founded;
+    auto order = order_for(platform::PeerRole::issuer);
+    order.directory = founded.directory.path / "issuer";
+    order.passphrase = bytes_of(words);
+    order.nation = &founded.nation;
+    const auto entries = [&] {
+        return founded.city.store->log().size() + founded.nation.store->log().size();
+    };
+    const auto before = entries();
+    for (const char* unit : {"", "no trace", "a/b", "\n"}) {
+        order.unit = unit;
+        const auto deployed =
+            host::keys::deploy(order, founded.city, founded.random, founded.clock);
+        CHECK(kind_of(deployed) == "input_wrong");
+        CHECK(entries() == before);
+    }
+    // The draft goes with a refusal behind its beginning too: the city's store is not ours to
+    // change.
+    order.unit = "issuer-1";
+    std::filesystem::remove_all(founded.directory.path / "nation");
+    CHECK(kind_of(host::keys::deploy(order, founded.city, founded.random, founded.clock)) ==
+          "store_failed");
+    for (const auto& entry : std::filesystem::directory_iterator{founded.directory.path}) {
+        CHECK(entry.path().filename().string().find("issuer") == std::string::npos);
+    }
+}
+
 TEST_CASE("founding: another nation is not this city's") {
     FoundedCity founded;
     FoundedCity stranger{2};

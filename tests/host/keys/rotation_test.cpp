@@ -243,6 +243,43 @@ TEST_CASE("rotation: a city founded while a root is on its way has both versions
     }
 }
 
+TEST_CASE("delivery: a city's store that was put back is found out by the first place") {
+    RotationScene scene;
+    const auto store = scene.directory.path / "city" / host::keys::store_file;
+    const auto old = scene.directory.path / "old.store";
+    std::filesystem::copy_file(store, old);
+    REQUIRE(prepared(scene, load) == "v2");
+    REQUIRE(scene.deliver_to("host").has_value());
+    std::filesystem::copy_file(old, store, std::filesystem::copy_options::overwrite_existing);
+    scene.reopen();
+    CHECK(refusal(scene.deliver_to("host")) == "city_outdated");
+    // A second version 2 is another key: the place that has the first one says so.
+    REQUIRE(prepared(scene, load) == "v2");
+    CHECK(refusal(scene.deliver_to("host")) == "key_mismatch");
+    CHECK(activated(scene, load, {}) == "not_delivered");
+}
+
+TEST_CASE("delivery: the nation's log knows which of its roots an issuer has") {
+    RotationScene scene;
+    const auto held = [&](KeyVersion version) {
+        const auto known = host::keys::fold_log(scene.nation.store->log()).value();
+        REQUIRE(known.places.size() == 1);
+        CHECK(known.places[0].text() == "issuer issuer-1");
+        CHECK(known.places[0].keys.size() == (version == v1 ? 4 : 5));
+        return known.places[0].may_hold(national_key(KeyUse::purchase, Suite::sm4, version));
+    };
+    CHECK(held(v1));
+    REQUIRE(prepared(scene, purchase) == "v2");
+    REQUIRE(scene.deliver_to("issuer", false).has_value());  // no root: nothing to tell
+    CHECK(held(v1));
+    REQUIRE(scene.deliver_to("issuer").has_value());
+    CHECK(held(v2));
+    RotationScene stranger{2};
+    scene.nation = std::move(stranger.nation);
+    CHECK(refusal(scene.deliver_to("issuer")) == "nation_mismatch");
+    CHECK(prepared(scene, {KeyUse::application_lock, KeyAlgorithm::sm4}) == "nation_mismatch");
+}
+
 TEST_CASE("rotation: a card manager's AES master, which no chip carries yet") {
     RotationScene scene;
     const Rotation channel{KeyUse::secure_channel, KeyAlgorithm::aes};
