@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
+#include "host/keys/city_register.hpp"
 #include "host/keys/founding.hpp"
 #include "host/keys/issuing_audit.hpp"
 #include "host/keys/program/commands.hpp"
@@ -17,9 +18,34 @@ struct AuditOptions {
     std::filesystem::path store;
     std::string key;
     std::filesystem::path city;
+    std::filesystem::path nation;
     std::string head;
     bool json = false;
 };
+
+/// The audit key of the city whose store `store` says it is, as the nation's signed log has it:
+/// unlike city.json, nobody can replace it together with the store.
+Result<std::array<std::uint8_t, 64>> key_from_nation(const AuditOptions& options) {
+    std::vector<crypto::keys::LogEntry> log;
+    const auto nation = crypto::keys::audit_sealed_file(
+        options.nation, [&](const crypto::keys::LogEntry& entry) { log.push_back(entry); });
+    if (!nation) return store_refusal(options.nation.string(), nation.error());
+    if (nation->finding || nation->truncated) {
+        return refuse(RefusalKind::input_wrong,
+                      options.nation.string() + ": its own log is not whole, verify that first");
+    }
+    const auto store = crypto::keys::audit_sealed_file(options.store, {});
+    if (!store) return store_refusal(options.store.string(), store.error());
+    ONECARD_TRY(known, fold_log(log));
+    for (const KnownCity& city : known.cities) {
+        if (city.audit_key == platform::to_hex(store->identity.audit_key)) {
+            return store->identity.audit_key;
+        }
+    }
+    return refuse(RefusalKind::nation_mismatch,
+                  options.nation.string() + " has no city whose store has the audit key of " +
+                      options.store.string());
+}
 
 Result<AuditKnowledge> knowledge_of(const AuditOptions& options) {
     AuditKnowledge known;
@@ -34,6 +60,10 @@ Result<AuditKnowledge> knowledge_of(const AuditOptions& options) {
         if (!text) return refuse(RefusalKind::file_failed, text.error().detail);
         ONECARD_TRY(city, parse_city(*text, options.city.string()));
         known.audit_key = city.audit_key;
+    }
+    if (!options.nation.empty()) {
+        ONECARD_TRY(key, key_from_nation(options));
+        known.audit_key = key;
     }
     if (!options.head.empty()) {
         known.head = platform::from_hex<32>(options.head);
@@ -115,6 +145,8 @@ void add_audit_commands(CLI::App& app, Run& run) {
         "Find any change, gap or truncation; exit status 0 only if there is none", run_verify);
     verify->add_option("--key", options->key, "The audit key that the store must have, 128 digits");
     verify->add_option("--city", options->city, "Take the key from this city.json");
+    verify->add_option("--nation", options->nation,
+                       "A city's store: the nation's keys.store, whose log has every city's key");
     verify->add_option("--head", options->head,
                        "A head written down earlier (minutes, an earlier audit): finds an older "
                        "file put back");
