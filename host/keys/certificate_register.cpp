@@ -69,7 +69,10 @@ const char* Fold::found_city(const json::object& detail) {
     const auto code = city ? platform::from_hex<2>(*city) : std::nullopt;
     if (!code) return "which city it founded";
     const CityCode founded{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
-    return certified("authority", text(authority_subject(founded)), detail);
+    const auto subject = text_of(detail, "subject");
+    return certified("authority",
+                     subject.value_or(text(authority_subject(founded, protocol::Mark::live))),
+                     detail);
 }
 
 const char* Fold::revoked(const json::object& line, const json::object& detail) {

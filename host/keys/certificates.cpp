@@ -252,7 +252,8 @@ Result<KnownCertificate> target_of(const Authority& authority, const Certificate
 Result<Authority> authority_of(City& city) {
     ONECARD_TRY(own, only_certificate(city.authority_pem, "the city's certificate.pem"));
     ONECARD_TRY(root, only_certificate(city.root_pem, "the city's national-root.pem"));
-    if (own.subject != authority_subject(city.identity.city) || root.subject != root_subject()) {
+    if (own.subject != authority_subject(city.identity.city, city.identity.mark) ||
+        root.subject != root_subject(city.identity.mark)) {
         return refuse(RefusalKind::certificate_mismatch,
                       text(own.subject) + " below " + text(root.subject) +
                           " is not the authority of city " + city_digits(city.identity.city));

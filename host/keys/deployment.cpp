@@ -94,7 +94,7 @@ Result<Certified> certify(const Deployment& deployment, const City& city,
     auto pem = crypto::keys::write_certificate(
         {crypto::keys::X509Kind::unit,
          {platform::name(deployment.role), deployment.organisation, deployment.unit},
-         authority_subject(city.identity.city),
+         authority_subject(city.identity.city, city.identity.mark),
          serial,
          validity.not_before,
          validity.not_after},

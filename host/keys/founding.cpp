@@ -131,8 +131,9 @@ Result<CertifiedAuthority> certify_authority(KeyStore& store, const KeyStore& na
     ONECARD_TRY(authority, authority_in(store, city_authority(city)));
     const Validity validity = validity_of(clock, authority_years);
     const auto serial = crypto::keys::generate_serial(random);
-    ONECARD_TRY(pem, certify({X509Kind::authority, authority_subject(city), root_subject(), serial,
-                              validity.not_before, validity.not_after},
+    ONECARD_TRY(pem, certify({X509Kind::authority, authority_subject(city, mark_of(store)),
+                              root_subject(mark_of(store)), serial, validity.not_before,
+                              validity.not_after},
                              authority, root));
     return CertifiedAuthority{std::move(pem), serial, authority.key, validity};
 }
@@ -178,11 +179,11 @@ std::string city_digits(CityCode city) {
                                        static_cast<std::uint8_t>(city.value())});
 }
 
-crypto::keys::X509Subject root_subject() {
-    return {"national-ca", "national", "root"};
+crypto::keys::X509Subject root_subject(Mark mark) {
+    return {"national-ca", "national", mark == Mark::live ? "root" : "rehearsal-root"};
 }
-crypto::keys::X509Subject authority_subject(CityCode city) {
-    return {"city-ca", city_digits(city), "authority"};
+crypto::keys::X509Subject authority_subject(CityCode city, Mark mark) {
+    return {"city-ca", city_digits(city), mark == Mark::live ? "authority" : "rehearsal-authority"};
 }
 
 Validity validity_of(const platform::Clock& clock, unsigned years) {
@@ -263,9 +264,9 @@ Result<void> found_nation(const Founding& founding, std::span<const NationalRoot
     ONECARD_CHECK(change.commit());
     ONECARD_TRY(authority, authority_in(*store, national_authority()));
     const Validity validity = validity_of(clock, root_years);
-    ONECARD_TRY(root, certify({X509Kind::root, root_subject(), root_subject(),
-                               crypto::keys::generate_serial(random), validity.not_before,
-                               validity.not_after},
+    ONECARD_TRY(root, certify({X509Kind::root, root_subject(founding.mark),
+                               root_subject(founding.mark), crypto::keys::generate_serial(random),
+                               validity.not_before, validity.not_after},
                               authority, authority));
     ONECARD_CHECK(directory.write(certificate_file, root));
     return directory.publish();
@@ -298,14 +299,15 @@ Result<CityIdentity> fill_city(KeyStore& store, Nation& nation, CityCode city,
 /// The nation's log knows of every city before the city is there.
 Result<void> record_city(Nation& nation, const CityIdentity& identity,
                          const CertifiedAuthority& authority, const platform::Clock& clock) {
-    const std::string detail =
-        json::serialize(json::object{{"city", city_digits(identity.city)},
-                                     {"issuer", platform::to_hex(identity.issuer.value())},
-                                     {"audit_key", platform::to_hex(identity.audit_key)},
-                                     {"certificate", platform::to_hex(authority.serial)},
-                                     {"fingerprint", fingerprint_text(authority.key)},
-                                     {"not_before", utc_text(authority.validity.not_before)},
-                                     {"not_after", utc_text(authority.validity.not_after)}});
+    const std::string detail = json::serialize(
+        json::object{{"city", city_digits(identity.city)},
+                     {"issuer", platform::to_hex(identity.issuer.value())},
+                     {"audit_key", platform::to_hex(identity.audit_key)},
+                     {"subject", text(authority_subject(identity.city, identity.mark))},
+                     {"certificate", platform::to_hex(authority.serial)},
+                     {"fingerprint", fingerprint_text(authority.key)},
+                     {"not_before", utc_text(authority.validity.not_before)},
+                     {"not_after", utc_text(authority.validity.not_after)}});
     ONECARD_TRY(change, StoreChange::begin(*nation.store, command(clock, "found-city", detail)));
     return change.commit();
 }

@@ -90,8 +90,8 @@ struct CityMaster {
                                            crypto::keys::KeyState state);
 
 /// The subject of a city's authority and of the national root. docs/keys.md, 3.
-[[nodiscard]] crypto::keys::X509Subject root_subject();
-[[nodiscard]] crypto::keys::X509Subject authority_subject(CityCode city);
+[[nodiscard]] crypto::keys::X509Subject root_subject(Mark mark);
+[[nodiscard]] crypto::keys::X509Subject authority_subject(CityCode city, Mark mark);
 /// "3100".
 [[nodiscard]] std::string city_digits(CityCode city);
 

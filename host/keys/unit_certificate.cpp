@@ -139,7 +139,7 @@ Result<void> check_chain(const Unit& unit, const std::vector<X509Certificate>& c
     }
     if (chain.size() != 2) return mismatch("not a unit's certificate and its authority's");
     const X509Certificate& authority = chain.back();
-    if (authority.subject != authority_subject(unit.deployment.city) ||
+    if (authority.subject != authority_subject(unit.deployment.city, unit.deployment.mark) ||
         !chain.front().signed_by(authority)) {
         return mismatch("it is not signed by the authority of city " +
                         city_digits(unit.deployment.city));

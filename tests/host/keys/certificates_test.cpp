@@ -331,7 +331,7 @@ TEST_CASE("crl: the nation's list names a city's authority, known from the found
     const auto root = authority_of(scene.founded.nation).value();
     const auto known = host::keys::fold_certificates(scene.founded.nation.store->log()).value();
     REQUIRE(known.certificates.size() == 1);
-    CHECK(known.certificates.front().subject == "OU=city-ca, O=3100, CN=authority");
+    CHECK(known.certificates.front().subject == "OU=city-ca, O=3100, CN=rehearsal-authority");
     const auto unit = scene.serial_in_use();
     CHECK(kind_of(revoke_certificate(root, {unit, {}}, compromised, scene.founded.clock)) ==
           "certificate_unknown");

@@ -20,7 +20,7 @@
 
 #include "crypto/keys/x509_revocation.hpp"
 #include "crypto/random/system_random.hpp"
-#include "host/keys/stores.hpp"
+#include "host/keys/founding.hpp"
 #include "host/service/key_store_keys.hpp"
 #include "platform/mask.hpp"
 
@@ -158,9 +158,25 @@ std::filesystem::path Nation::deploy_desk(std::uint16_t code) const {
 
 std::filesystem::path Nation::deploy_issuer(std::uint16_t code) const {
     const auto out = at("issuer-" + digits(code));
-    keys({"deploy", "issuer", "--city-dir", at("city-" + digits(code)), "--out", out, "--unit",
-          "issuing", "--custodian", first(), "--custodian", second(), "--nation", at("nation"),
-          "--nation-custodian", first(), "--nation-custodian", second(), "--passphrase-file",
+    keys({"deploy",
+          "issuer",
+          "--city-dir",
+          at("city-" + digits(code)),
+          "--out",
+          out,
+          "--unit",
+          "issuing",
+          "--custodian",
+          first(),
+          "--custodian",
+          second(),
+          "--nation",
+          at("nation"),
+          "--nation-custodian",
+          first(),
+          "--nation-custodian",
+          second(),
+          "--passphrase-file",
           passphrase_file()});
     return out;
 }
@@ -193,8 +209,11 @@ std::string revocation_list(const Nation& nation, std::uint16_t code, std::uint6
     const auto days_from_now = [](std::int64_t days) {
         return platform::local_date_time(platform::SystemClock{}.unix_ms() + days * 86'400'000, 0);
     };
-    keys::X509RevocationList list{
-        {"city-ca", digits(code), "authority"}, number, days_from_now(-1), days_from_now(1), {}};
+    keys::X509RevocationList list{host::keys::authority_subject(city, host::keys::Mark::rehearsal),
+                                  number,
+                                  days_from_now(-1),
+                                  days_from_now(1),
+                                  {}};
     for (const std::string& pem : certificates) {
         list.revoked.push_back({keys::read_certificates(pem).value().front().serial,
                                 list.this_update, keys::RevocationReason::key_compromise});
