@@ -68,6 +68,10 @@ constexpr protocol::KeyVersion first_version{1};
                                              protocol::KeyVersion version = first_version) {
     return {device_label(device), KeyUse::batch_signature, KeyAlgorithm::sm2_private, version};
 }
+/// An issuer's own, for what its state keeps secret: PINs of cards not yet issued.
+[[nodiscard]] inline KeyName issuing_state_key() {
+    return {"issuing-state", KeyUse::key_wrapping, KeyAlgorithm::sm4, first_version};
+}
 /// A deployed store's TLS key; a renewal makes the next version. docs/certificates.md, 6.
 [[nodiscard]] inline KeyName tls_identity(protocol::KeyVersion version = first_version) {
     return {"tls", KeyUse::tls_identity, KeyAlgorithm::p256_private, version};

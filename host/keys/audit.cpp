@@ -43,6 +43,9 @@ std::string text_of(const AuditReport& report) {
                    "breaks its format, and nobody can open the store. Put the newest good copy "
                    "back and verify it with the head of this one";
         case AuditVerdict::state_unsigned:
+            if (!report.state_fault.empty()) {
+                return number(audit.count) + " entries are whole, but " + report.state_fault;
+            }
             return number(audit.count) +
                    " entries are whole, but the file is not the one that was signed: entries "
                    "behind entry " +

@@ -32,6 +32,7 @@ struct AuditReport {
     AuditVerdict verdict = AuditVerdict::whole;
     crypto::keys::LogAudit audit;
     std::uint64_t entry = 0;     ///< the one concerned
+    std::string state_fault;     ///< of an issuing state: which row is not what the log says
     std::uint64_t known_at = 0;  ///< the entry whose head was written down elsewhere
     std::string text;            ///< one sentence: what was found, and what that means
 };

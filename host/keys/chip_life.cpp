@@ -104,6 +104,7 @@ const char* name(ChipStep step) {
         case ChipStep::block: return "block";
         case ChipStep::retire: return "retire";
         case ChipStep::chip_blocked: return "chip_blocked";
+        case ChipStep::replacement: return "replacement";
     }
     return "unknown";
 }

@@ -34,6 +34,7 @@ enum class ChipStep : std::uint8_t {  // The numbers are in the issue store.
     block = 9,
     retire = 10,
     chip_blocked = 11,  ///< a desk sent APPLICATION BLOCK; the state stays
+    replacement = 12,   ///< its holder's next chip was ordered, or that order cancelled; it stays
 };
 [[nodiscard]] const char* name(ChipStep step);
 

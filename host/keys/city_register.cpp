@@ -64,7 +64,10 @@ const char* Fold::deploy(const json::object& detail) {
                            *std::move(certificate),
                            *std::move(not_after),
                            *std::move(keys),
-                           {}});
+                           {},
+                           false,
+                           false,
+                           text_of(detail, "audit_key").value_or("")});
     return nullptr;
 }
 

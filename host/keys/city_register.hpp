@@ -18,6 +18,7 @@ struct Place {
     HeldKeys announced;       ///< of a delivery that was begun and not confirmed; else empty
     bool replaced = false;    ///< the same unit was deployed again, with another store
     bool revoked = false;     ///< its certificate is
+    std::string audit_key;    ///< its log's, 128 hex digits; empty: deployed before it was kept
 
     /// Waited for by a rotation.
     [[nodiscard]] bool in_service() const { return !replaced && !revoked; }

@@ -29,7 +29,10 @@ Result<void> copy_host_keys(const City& city, KeyStore& store) {
     return {};
 }
 
-Result<void> copy_issuer_keys(const DeploymentOrder& order, const City& city, KeyStore& store) {
+Result<void> fill_issuer(const DeploymentOrder& order, const City& city, KeyStore& store,
+                         crypto::Random& random) {
+    ONECARD_CHECK(
+        generate_key(store, crypto::keys::issuing_state_key(), crypto::purse::key_size, random));
     ONECARD_CHECK(copy_masters(city, store, PeerRole::issuer));
     if (order.nation == nullptr) return {};
     for (const auto& [key, state] : held_keys(*order.nation->store)) {
@@ -44,7 +47,7 @@ Result<void> fill_store(const DeploymentOrder& order, const City& city, KeyStore
                         Deployment& deployment, crypto::Random& random) {
     switch (order.role) {
         case PeerRole::city_host: return copy_host_keys(city, store);
-        case PeerRole::issuer: return copy_issuer_keys(order, city, store);
+        case PeerRole::issuer: return fill_issuer(order, city, store, random);
         case PeerRole::terminal: {
             ONECARD_TRY(key,
                         generate_sm2(store, crypto::keys::batch_signature(order.device), random));
@@ -117,6 +120,7 @@ std::string deployment_detail(const Deployment& deployment, const KeyStore& stor
                                         {"organisation", deployment.organisation},
                                         {"unit", deployment.unit},
                                         {"store", platform::to_hex(store.identity().id)},
+                                        {"audit_key", platform::to_hex(store.identity().audit_key)},
                                         {"certificate", platform::to_hex(certified.serial)},
                                         {"fingerprint", fingerprint_text(certified.key)},
                                         {"not_before", utc_text(certified.validity.not_before)},

@@ -28,6 +28,15 @@ struct Carrier {
     std::string state;  ///< in the issuing state's words
 };
 
+/// Which issuing state was asked, at which moment: the city's log keeps it.
+struct StateWitness {
+    std::string owner;  ///< the issuer's store id, 32 hex digits
+    std::string head;   ///< of the state's log
+    std::uint64_t entries = 0;
+    ChipCount in_use;
+    friend bool operator==(const StateWitness&, const StateWitness&) = default;
+};
+
 /// Each call is one query by index: its time does not grow with the chips that lack the key.
 class FleetView {
 public:

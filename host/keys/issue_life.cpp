@@ -1,4 +1,6 @@
 // The steps after issuing, events, key sets. docs/issuing.md, 1-4.
+#include <set>
+
 #include "host/keys/founding.hpp"
 #include "host/keys/issue_rows.hpp"
 
@@ -25,6 +27,26 @@ std::optional<ChipState> state_at(const sqlite::Statement& row, int column) {
     return static_cast<ChipState>(value);
 }
 
+constexpr std::size_t name_size_max = 128;
+
+/// A name goes into logs that people read line by line: no line feed, no escape of a terminal.
+Result<void> check_name(const Actor& who) {
+    const std::string& text = who.name;
+    bool plain_text = !text.empty() && text.size() <= name_size_max;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto before = static_cast<unsigned char>(i == 0 ? ' ' : text[i - 1]);
+        // C0, DEL; C1, which UTF-8 writes as C2 80 to C2 9F: ISO/IEC 6429:1992, 5.
+        if (byte < 0x20 || byte == 0x7F || (before == 0xC2 && byte < 0xA0)) plain_text = false;
+    }
+    boost::system::error_code error;  // what JSON does not take is no UTF-8
+    (void)json::parse(json::serialize(json::value(text)), error);
+    if (plain_text && !error) return {};
+    return refuse(RefusalKind::input_wrong,
+                  "who says so (--by, or a desk's name): 1 to 128 bytes of UTF-8 without control "
+                  "characters expected");
+}
+
 bool may_have(ChipStep step, HotReason reason) {
     if (step == ChipStep::lose) return reason == HotReason::lost || reason == HotReason::stolen;
     return step == ChipStep::block || step == ChipStep::retire;
@@ -49,6 +71,7 @@ struct IssueStore::Life {
 // ---- Events and the hook ----
 
 Result<std::int64_t> IssueStore::write_event(const IssueChange& change) {
+    ONECARD_CHECK(check_name(change.who));
     ONECARD_TRY(insert, plain(database_.prepare(
                             "INSERT INTO event(at, who, step, line, before, after, detail) "
                             "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")));
@@ -75,10 +98,9 @@ Result<void> IssueStore::tell_hook(const IssueChange& change) {
     return hook_(database_, json::serialize(said));
 }
 
-Result<std::int64_t> IssueStore::record(const IssueChange& change) {
-    ONECARD_TRY(event, write_event(change));
-    ONECARD_CHECK(tell_hook(change));
-    return event;
+Result<void> IssueStore::record(const IssueChange& change) {
+    ONECARD_CHECK(write_event(change));
+    return tell_hook(change);
 }
 
 Result<std::vector<ChipEvent>> IssueStore::history(ChipKind kind,
@@ -101,16 +123,32 @@ Result<std::vector<ChipEvent>> IssueStore::history(ChipKind kind,
 
 // ---- Which keys ----
 
-Result<std::int64_t> IssueStore::key_set(std::span<const KeyStamp> keys) {
-    std::vector<KeyStamp> sorted{keys.begin(), keys.end()};
-    std::ranges::sort(sorted);
-    const auto repeated = std::ranges::unique(sorted);
-    sorted.erase(repeated.begin(), repeated.end());
+std::string members_text(std::vector<KeyStamp> keys) {
+    std::ranges::sort(keys);
+    const auto repeated = std::ranges::unique(keys);
+    keys.erase(repeated.begin(), repeated.end());
     std::string members;
-    for (const KeyStamp& key : sorted) {
+    for (const KeyStamp& key : keys) {
         members += std::string{name(key.use)} + " " + word(key.suite) + " " +
                    std::to_string(key.version.value()) + (key.national ? " national" : "") + ",";
     }
+    return members;
+}
+
+Result<std::vector<KeyStamp>> read_keys(sqlite::Statement& select) {
+    std::vector<KeyStamp> keys;
+    for (;;) {
+        ONECARD_TRY(row, plain(select.step()));
+        if (!row) return keys;
+        keys.push_back({static_cast<KeyUse>(select.integer(0)),
+                        static_cast<Suite>(select.integer(1)),
+                        protocol::KeyVersion{static_cast<std::uint8_t>(select.integer(2))},
+                        select.integer(3) != 0});
+    }
+}
+
+Result<std::int64_t> IssueStore::key_set(std::span<const KeyStamp> keys) {
+    const std::string members = members_text({keys.begin(), keys.end()});
     ONECARD_TRY(find, plain(database_.prepare("SELECT id FROM key_set WHERE members = ?1")));
     ONECARD_TRY(known, plain(find.first(members)));
     if (known) return find.integer(0);
@@ -119,7 +157,7 @@ Result<std::int64_t> IssueStore::key_set(std::span<const KeyStamp> keys) {
     const std::int64_t set = database_.last_row_id();
     ONECARD_TRY(add,
                 plain(database_.prepare("INSERT INTO key_set_member VALUES(?1, ?2, ?3, ?4, ?5)")));
-    for (const KeyStamp& key : sorted) {
+    for (const KeyStamp& key : std::set<KeyStamp>{keys.begin(), keys.end()}) {
         ONECARD_CHECK(
             plain(add.run(static_cast<std::uint8_t>(key.use), static_cast<std::uint8_t>(key.suite),
                           key.version.value(), set, key.national)));
@@ -133,15 +171,7 @@ Result<std::vector<KeyStamp>> IssueStore::keys_of(const IssueLine& line) {
                     "SELECT use, suite, version, national FROM key_set_member WHERE key_set = "
                     "(SELECT key_set FROM line WHERE id = ?1)")));
     ONECARD_CHECK(plain(select.bind_all(line.id)));
-    std::vector<KeyStamp> keys;
-    for (;;) {
-        ONECARD_TRY(row, plain(select.step()));
-        if (!row) return keys;
-        keys.push_back({static_cast<KeyUse>(select.integer(0)),
-                        static_cast<Suite>(select.integer(1)),
-                        protocol::KeyVersion{static_cast<std::uint8_t>(select.integer(2))},
-                        select.integer(3) != 0});
-    }
+    return read_keys(select);
 }
 
 // ---- Steps ----
@@ -202,16 +232,21 @@ Result<ChipState> IssueStore::step(const StepOrder& order, const Actor& who) {
     const bool corrects =
         lists(order.step) && (full.reason != chip.reason || full.since != chip.since);
     if (*to == chip.state && !corrects) return *to;
-    ONECARD_CHECK(enter(chip, full, *to));
     IssueChange change{order.step, who, chip.id, chip.kind, chip.number, chip.state, *to, {}};
     if (full.reason) change.more["reason"] = word(*full.reason);
     if (full.since) change.more["since"] = platform::to_hex(full.since->bcd());
-    ONECARD_CHECK(record(change));
+    ONECARD_TRY(event, write_event(change));
+    ONECARD_CHECK(enter(chip, full, *to, event));
+    ONECARD_CHECK(tell_hook(change));
+    if (*to == ChipState::retired && chip.state == ChipState::ordered) {
+        ONECARD_CHECK(cancel(chip, who));
+    }
     return *to;
 }
 
 /// The row, and what the host must hear. `order` is complete.
-Result<void> IssueStore::enter(const Life& chip, const StepOrder& order, ChipState to) {
+Result<void> IssueStore::enter(const Life& chip, const StepOrder& order, ChipState to,
+                               std::int64_t event) {
     using Stamp = std::array<std::uint8_t, 7>;
     const auto keeps = [&](auto value) { return to == ChipState::retired ? value : std::nullopt; };
     const auto reason = lists(order.step) ? order.reason : keeps(chip.reason);
@@ -225,19 +260,44 @@ Result<void> IssueStore::enter(const Life& chip, const StepOrder& order, ChipSta
                          to_lost ? std::optional{static_cast<std::int64_t>(before)} : std::nullopt,
                          reason ? std::optional{static_cast<std::int64_t>(*reason)} : std::nullopt,
                          since ? std::optional<Stamp>{since->bcd()} : std::nullopt)));
-    if (to == ChipState::retired && chip.state == ChipState::ordered) {
-        // Cancelled: its desk's chip gets another line, what it was to replace another replacement.
-        const std::string id = std::to_string(chip.id);
-        ONECARD_CHECK(plain(database_.execute(
-            "UPDATE line SET desk = NULL, reference = NULL, pin = '' WHERE id = " + id +
-            "; UPDATE line SET replaced_by = NULL WHERE replaced_by = " + id)));
+    if (to == ChipState::retired) {
+        ONECARD_TRY(forget, plain(database_.prepare("UPDATE line SET pin = x'' WHERE id = ?1")));
+        ONECARD_CHECK(plain(forget.run(chip.id)));
     }
-    if (lists(order.step)) return list(chip, true, order.reason, order.since);
-    if (order.step == ChipStep::find) return list(chip, false, {}, {});
+    if (to == ChipState::retired && chip.state == ChipState::ordered) {
+        // Cancelled: its desk's chip gets another line.
+        ONECARD_TRY(leave, plain(database_.prepare("UPDATE line SET desk = NULL, reference = NULL "
+                                                   "WHERE id = ?1")));
+        ONECARD_CHECK(plain(leave.run(chip.id)));
+    }
+    if (lists(order.step)) return list(chip, event, true, order.reason, order.since);
+    if (order.step == ChipStep::find) return list(chip, event, false, {}, {});
     return {};
 }
 
-Result<void> IssueStore::list(const Life& chip, bool listed, const std::optional<HotReason>& reason,
+/// What the order was to replace may have another replacement.
+Result<void> IssueStore::cancel(const Life& chip, const Actor& who) {
+    ONECARD_TRY(find, plain(database_.prepare("SELECT number FROM line WHERE replaced_by = ?1")));
+    ONECARD_TRY(known, plain(find.first(chip.id)));
+    const auto number = known ? find.array<10>(0) : std::nullopt;
+    find.reset();
+    if (!number) return {};
+    ONECARD_TRY(old, life_of(chip.kind, *number));
+    ONECARD_TRY(update,
+                plain(database_.prepare("UPDATE line SET replaced_by = NULL WHERE id = ?1")));
+    ONECARD_CHECK(plain(update.run(old.id)));
+    return record({ChipStep::replacement,
+                   who,
+                   old.id,
+                   old.kind,
+                   old.number,
+                   old.state,
+                   old.state,
+                   {{"cancelled", chip.id}}});
+}
+
+Result<void> IssueStore::list(const Life& chip, std::int64_t event, bool listed,
+                              const std::optional<HotReason>& reason,
                               const std::optional<DateTime>& since) {
     ONECARD_TRY(select,
                 plain(database_.prepare("SELECT coalesce(max(sequence), 0) + 1 FROM registry")));
@@ -250,8 +310,9 @@ Result<void> IssueStore::list(const Life& chip, bool listed, const std::optional
         {"listed", listed}};
     if (reason) entry["reason"] = word(*reason);
     if (since) entry["since"] = platform::to_hex(since->bcd());
-    ONECARD_TRY(insert, plain(database_.prepare("INSERT INTO registry VALUES(?1, ?2, ?3, ?4)")));
-    return plain(insert.run(sequence, chip.id, topic_hot, json::serialize(entry)));
+    ONECARD_TRY(insert,
+                plain(database_.prepare("INSERT INTO registry VALUES(?1, ?2, ?3, ?4, ?5)")));
+    return plain(insert.run(sequence, chip.id, topic_hot, json::serialize(entry), event));
 }
 
 Result<void> IssueStore::replace(ChipKind kind, const std::array<std::uint8_t, 10>& number,
@@ -265,11 +326,20 @@ Result<void> IssueStore::replace(ChipKind kind, const std::array<std::uint8_t, 1
     if (old.state == ChipState::bound) {
         return refuse_step(LifeRefusal::is_bound, text + ", is being made");
     }
+    ONECARD_TRY(update, plain(database_.prepare("UPDATE line SET replaced_by = ?2 WHERE id = ?1")));
+    ONECARD_CHECK(plain(update.run(old.id, by_line)));
     if (old.state == ChipState::issued || old.state == ChipState::activated) {
         ONECARD_CHECK(step({ChipStep::lose, kind, number, {}, {}}, who));
+        return {};
     }
-    ONECARD_TRY(update, plain(database_.prepare("UPDATE line SET replaced_by = ?2 WHERE id = ?1")));
-    return plain(update.run(old.id, by_line));
+    return record({ChipStep::replacement,
+                   who,
+                   old.id,
+                   kind,
+                   number,
+                   old.state,
+                   old.state,
+                   {{"ordered", by_line}}});
 }
 
 Result<void> IssueStore::release(ChipKind kind, const std::array<std::uint8_t, 10>& number,
@@ -282,7 +352,7 @@ Result<void> IssueStore::release(ChipKind kind, const std::array<std::uint8_t, 1
                                            ": nothing to release");
     }
     const IssueChange change{ChipStep::release, who, chip.id, kind, number, chip.state, *to, {}};
-    ONECARD_TRY(event, record(change));
+    ONECARD_TRY(event, write_event(change));
     ONECARD_TRY(keep, plain(database_.prepare("INSERT INTO scrap SELECT chip, id, key_set, ?2 "
                                               "FROM line WHERE id = ?1")));
     ONECARD_CHECK(plain(keep.run(chip.id, event)));
@@ -290,6 +360,7 @@ Result<void> IssueStore::release(ChipKind kind, const std::array<std::uint8_t, 1
                             "UPDATE line SET chip = NULL, entry = NULL, key_set = NULL, state = 1, "
                             "desk = NULL, reference = NULL WHERE id = ?1")));
     ONECARD_CHECK(plain(update.run(chip.id)));
+    ONECARD_CHECK(tell_hook(change));
     return plain(transaction.commit());
 }
 

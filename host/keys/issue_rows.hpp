@@ -58,6 +58,11 @@ template <class T>
     return number_text(kind_of(order), number_of(order));
 }
 
+/// The name of a key set: its members, sorted, each once.
+[[nodiscard]] std::string members_text(std::vector<KeyStamp> keys);
+/// The keys of a statement over key_set_member: use, suite, version, national.
+[[nodiscard]] Result<std::vector<KeyStamp>> read_keys(platform::sqlite::Statement& select);
+
 /// One change, for the events and the hook.
 struct IssueChange {
     ChipStep step;

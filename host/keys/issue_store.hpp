@@ -8,7 +8,7 @@
 
 #include "host/keys/chip_life.hpp"
 #include "host/keys/issuing.hpp"
-#include "host/keys/stores.hpp"
+#include "host/keys/pin_seal.hpp"
 #include "platform/clock.hpp"
 #include "platform/sqlite.hpp"
 
@@ -67,12 +67,19 @@ struct ChipEvent {
 
 class IssueStore {
 public:
-    /// Makes the file when missing, brings an older one up to date. Its mark must be the key
-    /// store's: `mark_mismatch`. A later program's file is refused: `schema_too_new`. `clock`
-    /// outlives the store.
+    /// Makes the file when missing, readable by its owner only; one that others may read is
+    /// refused. Its mark must be the key store's: `mark_mismatch`. An earlier or later program's
+    /// file is refused: `wrong_application`, `schema_too_new`. `clock` outlives the store. Without
+    /// `seal`, cards with a PIN are refused.
     [[nodiscard]] static Result<IssueStore> open(const std::filesystem::path& file, Mark mark,
                                                  CityCode city, const platform::Clock& clock,
-                                                 ChangeHook hook = {});
+                                                 ChangeHook hook = {},
+                                                 std::optional<PinSeal> seal = {});
+    /// The same to be read: never makes or changes the file, and every question sees the moment at
+    /// which it was opened.
+    [[nodiscard]] static Result<IssueStore> open_to_read(const std::filesystem::path& file,
+                                                         Mark mark, CityCode city,
+                                                         const platform::Clock& clock);
 
     using Progress = std::function<void(std::size_t done, std::size_t all)>;
     /// All or nothing. A number that is there with the same content is skipped; with other content
@@ -119,29 +126,39 @@ public:
 
 private:
     friend class Fleet;
+    friend class IssueFleet;
     struct Life;  ///< a line's row, as the steps need it
     IssueStore(platform::sqlite::Database database, Mark mark, CityCode city,
-               const platform::Clock& clock, ChangeHook hook)
+               const platform::Clock& clock, ChangeHook hook, std::optional<PinSeal> seal)
         : database_{std::move(database)},
           mark_{mark},
           city_{city},
           clock_{clock},
-          hook_{std::move(hook)} {}
+          hook_{std::move(hook)},
+          seal_{std::move(seal)} {}
+    [[nodiscard]] Result<void> begin_owner();
     [[nodiscard]] Result<void> check_owner();
+    [[nodiscard]] Result<std::vector<std::uint8_t>> sealed_pin(const IssueOrder& order,
+                                                               const std::string& content) const;
+    [[nodiscard]] IssuingResult<IssueLine> read_line(
+        const platform::sqlite::Statement& statement) const;
     [[nodiscard]] IssuingResult<std::optional<IssueLine>> find_claimed(const DeskReference& who);
     [[nodiscard]] IssuingResult<IssueLine> claim_next(const DeskReference& who, ChipKind kind);
     [[nodiscard]] Result<std::int64_t> key_set(std::span<const KeyStamp> keys);
 
-    // Inside a transaction: the event, then the hook. Answers the event's number.
-    [[nodiscard]] Result<std::int64_t> record(const struct IssueChange& change);
+    // Inside a transaction, in this order: the event, everything that it changes, the hook, which
+    // reads what stands then. `record`: event and hook, when all else is done.
+    [[nodiscard]] Result<void> record(const struct IssueChange& change);
     [[nodiscard]] Result<std::int64_t> write_event(const struct IssueChange& change);
     [[nodiscard]] Result<void> tell_hook(const struct IssueChange& change);
 
     // Inside a transaction. issue_life.cpp.
     [[nodiscard]] Result<Life> life_of(ChipKind kind, const std::array<std::uint8_t, 10>& number);
     [[nodiscard]] Result<ChipState> step(const StepOrder& order, const Actor& who);
-    [[nodiscard]] Result<void> enter(const Life& chip, const StepOrder& order, ChipState to);
-    [[nodiscard]] Result<void> list(const Life& chip, bool listed,
+    [[nodiscard]] Result<void> enter(const Life& chip, const StepOrder& order, ChipState to,
+                                     std::int64_t event);
+    [[nodiscard]] Result<void> cancel(const Life& chip, const Actor& who);
+    [[nodiscard]] Result<void> list(const Life& chip, std::int64_t event, bool listed,
                                     const std::optional<protocol::HotReason>& reason,
                                     const std::optional<protocol::DateTime>& since);
     [[nodiscard]] Result<void> replace(ChipKind kind, const std::array<std::uint8_t, 10>& number,
@@ -152,6 +169,7 @@ private:
     CityCode city_;
     std::reference_wrapper<const platform::Clock> clock_;
     ChangeHook hook_;
+    std::optional<PinSeal> seal_;
 };
 
 /// A registry line: what onecard-host imports. Of `keys` it tells the purchase keys.

@@ -81,6 +81,13 @@ std::string detail_of(const Rotation& rotation, KeyVersion version, json::object
 json::object said(const RotationTerms& terms) {
     json::object out;
     if (terms.no_chips) out["no_chips"] = true;
+    if (terms.witness) {
+        out["state"] = {{"owner", terms.witness->owner},
+                        {"head", terms.witness->head},
+                        {"entries", terms.witness->entries},
+                        {"cards", terms.witness->in_use.cards},
+                        {"sams", terms.witness->in_use.sams}};
+    }
     if (terms.confirmed.empty()) return out;
     json::array cities;
     for (const CityCode city : terms.confirmed) cities.emplace_back(city_digits(city));

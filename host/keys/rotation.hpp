@@ -20,10 +20,11 @@ struct Rotation {
 
 /// Whom and what a step may ask.
 struct RotationTerms {
-    Nation* nation = nullptr;         ///< for keys that derive from its roots
-    FleetView* fleet = nullptr;       ///< which chips carry what
-    bool no_chips = false;            ///< declared: this city has issued none. Logged.
-    std::vector<CityCode> confirmed;  ///< other cities that said they are ready. Logged.
+    Nation* nation = nullptr;               ///< for keys that derive from its roots
+    FleetView* fleet = nullptr;             ///< which chips carry what
+    bool no_chips = false;                  ///< declared: this city has issued none. Logged.
+    std::vector<CityCode> confirmed;        ///< other cities that said they are ready. Logged.
+    std::optional<StateWitness> witness{};  ///< where `fleet` has it from. Logged.
 };
 
 /// Makes the next version, planned. For national uses the nation's root is made first, unless the

@@ -45,7 +45,7 @@ Examples
   The same chip on a Cortex-M3 under qemu-system-arm, from the image that the preset cortex-m3 builds:
     onecard-card --nvm card1.nvm --port 35963 --board mps2
 
-A key file holds 32 hexadecimal digits, nothing else, and should be readable by its owner only.
+A key file begins with 32 hexadecimal digits (what follows a space is for people) and should be readable by its owner only.
 Exit status: 0 withdrawn as asked, 2 usage, 3 no reader at the port, 4 the chip's file is no good.)";
 
 struct Options {

@@ -36,11 +36,8 @@ void FleetAccess::add_to(CLI::App& command) {
 
 Result<FleetView*> FleetAccess::open(const City& city) {
     if (state_.empty() || fleet_ != nullptr) return fleet_.get();
-    if (!std::filesystem::exists(state_)) {
-        return refuse(RefusalKind::file_failed, state_.string() + ": there is no such file");
-    }
-    ONECARD_TRY(store, IssueStore::open(state_, city.identity.mark, city.identity.city, clock_));
-    fleet_ = std::make_unique<IssueFleet>(std::move(store));
+    ONECARD_TRY(fleet, IssueFleet::open(state_, city, clock_));
+    fleet_ = std::move(fleet);
     return fleet_.get();
 }
 

@@ -30,13 +30,17 @@ public:
     void add_to(CLI::App& command);
     /// Nothing when it was not named.
     [[nodiscard]] Result<FleetView*> open(const City& city);
+    /// Of the state that is open.
+    [[nodiscard]] std::optional<StateWitness> witness() const {
+        return fleet_ ? std::optional{fleet_->witness()} : std::nullopt;
+    }
     [[nodiscard]] bool no_chips() const { return no_chips_; }
 
 private:
     std::filesystem::path state_;
     bool no_chips_ = false;
     platform::SystemClock clock_;
-    std::unique_ptr<FleetView> fleet_;
+    std::unique_ptr<IssueFleet> fleet_;
 };
 
 }  // namespace host::keys

@@ -74,10 +74,40 @@ struct ChipMakerOptions {
     std::string kind = "card";
     std::string suite = "sm4";
     CustodianOptions custodians;
+    bool json = false;
 };
+
+struct ChipMakerFile {
+    std::string content;  ///< secret
+    std::string detail;   ///< for the log: what it holds, and no key
+    std::string key;
+    std::string check;
+};
+/// The first line: the key, then what it is; who reads the key stops at the space.
+Result<ChipMakerFile> chip_maker_file(const City& city, const KeyName& name) {
+    ONECARD_TRY(key, reveal_purse(*city.store, name));
+    const auto id = city.store->find(name);
+    const auto check = id ? city.store->check_value(*id) : std::unexpected{id.error()};
+    if (!check) return store_refusal(text(name), check.error());
+    ChipMakerFile file;
+    file.key = text(name);
+    file.check = platform::to_hex(*check);
+    file.content = platform::to_hex(key.value.bytes()) + " " + word(city.identity.mark) + " " +
+                   file.key + "\n";
+    const auto digest = crypto::sm3(
+        {reinterpret_cast<const std::uint8_t*>(file.content.data()), file.content.size()});
+    file.detail = boost::json::serialize(boost::json::object{{"key", file.key},
+                                                             {"check", file.check},
+                                                             {"mark", word(city.identity.mark)},
+                                                             {"file", platform::to_hex(digest)}});
+    return file;
+}
 
 /// Virtual chips need a maker: only throw-away masters may leave a store in clear.
 Result<void> run_chip_maker(ChipMakerOptions& options) {
+    if (std::filesystem::exists(options.file)) {
+        return refuse(RefusalKind::target_exists, options.file.string() + ": is there already");
+    }
     ONECARD_TRY(nonces, system_random());
     ONECARD_TRY(custodians, options.custodians.read());
     ONECARD_TRY(city, open_city(options.city, custodians.people, nonces));
@@ -88,11 +118,23 @@ Result<void> run_chip_maker(ChipMakerOptions& options) {
     }
     const KeyUse use = options.kind == "card" ? KeyUse::card_transport : KeyUse::sam_transport;
     const Suite suite = options.suite == "sm4" ? Suite::sm4 : Suite::triple_des;
-    ONECARD_TRY(key,
-                reveal_purse(*city.store, crypto::keys::city_key(city.identity.city, use, suite)));
-    const std::string text = platform::to_hex(key.value.bytes()) + "\n";
-    const auto written = platform::replace_file(options.file, std::string_view{text});
+    ONECARD_TRY(file,
+                chip_maker_file(city, crypto::keys::city_key(city.identity.city, use, suite)));
+    const crypto::Bytes content{reinterpret_cast<const std::uint8_t*>(file.content.data()),
+                                file.content.size()};
+    ONECARD_TRY(change, StoreChange::begin(*city.store, command(platform::SystemClock{},
+                                                                "chip-maker", file.detail)));
+    ONECARD_CHECK(change.commit());
+    const auto written = platform::create_file(options.file, content);
+    crypto::wipe({reinterpret_cast<std::uint8_t*>(file.content.data()), file.content.size()});
     if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    print(options.json,
+          "wrote " + file.key + " (" + word(city.identity.mark) + ", check value " + file.check +
+              ") in clear to " + options.file.string(),
+          boost::json::serialize(boost::json::object{{"file", options.file.string()},
+                                                     {"key", file.key},
+                                                     {"check", file.check},
+                                                     {"mark", word(city.identity.mark)}}));
     return {};
 }
 
@@ -141,7 +183,11 @@ void add_chip_maker(CLI::App& app, Run& run) {
         "Rehearsals only: write the transport master that virtual chips are made "
         "with (onecard-card --transport-master)");
     command->add_option("--city-dir", options->city, "The city's directory")->required();
-    command->add_option("--out", options->file, "File to write: 32 hex digits")->required();
+    command
+        ->add_option("--out", options->file,
+                     "File to make: one line, 32 hex digits, the mark, the key's name")
+        ->required();
+    command->add_flag("--json", options->json, "Print JSON");
     command->add_option("--kind", options->kind, "card or sam")
         ->check(CLI::IsMember({"card", "sam"}));
     command->add_option("--suite", options->suite, "sm4 or 3des")

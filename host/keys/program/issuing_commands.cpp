@@ -161,7 +161,7 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t siz
 
 Result<IssueStore> open_state(const IssuingOptions& options) {
     ONECARD_TRY(deployment, read_issuer(options.deployment));
-    return IssueStore::open(options.state, deployment.mark, deployment.city, wall_clock());
+    return IssueStore::open_to_read(options.state, deployment.mark, deployment.city, wall_clock());
 }
 
 Result<Issuer> open_issuer(const IssuingOptions& options) {
@@ -179,8 +179,9 @@ Result<Issuer> open_issuer(const IssuingOptions& options) {
 }
 
 Result<IssueStore> open_state(const IssuingOptions& options, const Issuer& issuer) {
+    ONECARD_TRY(seal, PinSeal::of(*issuer.keys, *issuer.random));
     return IssueStore::open(options.state, issuer.deployment.mark, issuer.deployment.city,
-                            wall_clock(), audit_hook(*issuer.keys, wall_clock()));
+                            wall_clock(), audit_hook(*issuer.keys, wall_clock()), std::move(seal));
 }
 
 Result<void> write_registry(IssueStore& state, const std::filesystem::path& file) {

@@ -34,7 +34,7 @@ struct IssuingOptions {
 [[nodiscard]] Result<Deployment> read_issuer(const std::filesystem::path& directory);
 [[nodiscard]] Result<std::string> read_text(const std::filesystem::path& path,
                                             std::size_t size_max);
-/// The state of this deployment, to be read; makes or migrates the file.
+/// The state of this deployment, to be read; it must have been begun.
 [[nodiscard]] Result<IssueStore> open_state(const IssuingOptions& options);
 /// The issuer's key store, open: it signs the state's log, so every change needs its passphrase.
 struct Issuer {

@@ -51,7 +51,8 @@ Result<Rotation> rotation_of(const RotateOptions& options) {
 
 Result<RotationTerms> terms_of(RotateOptions& options) {
     ONECARD_TRY(fleet, options.fleet.open(options.access.city()));
-    RotationTerms terms{options.access.nation(), fleet, options.fleet.no_chips(), {}};
+    RotationTerms terms{
+        options.access.nation(), fleet, options.fleet.no_chips(), {}, options.fleet.witness()};
     for (const std::string& word : options.confirmed) {
         const auto code = platform::from_hex<2>(word);
         if (!code || !protocol::is_bcd(*code)) {

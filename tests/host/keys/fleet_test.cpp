@@ -139,8 +139,8 @@ TEST_CASE("fleet: 200000 chips are found through an index, not by reading them a
         INSERT INTO key_set_member VALUES(1, 4, 1, 1, 0), (1, 4, 2, 2, 0), (2, 4, 1, 1, 0),
                                          (2, 4, 1, 2, 0);
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
-        INSERT INTO line(kind, number, content, pin, state, chip, key_set)
-            SELECT 1, CAST(printf('%010d', i) AS BLOB), '', '', CASE WHEN i % 10 = 0 THEN 7 ELSE 3 END,
+        INSERT INTO line(kind, number, content, state, chip, key_set)
+            SELECT 1, CAST(printf('%010d', i) AS BLOB), '', CASE WHEN i % 10 = 0 THEN 7 ELSE 3 END,
                    CAST(printf('%08d', i) AS BLOB), CASE WHEN i % 4 = 0 THEN 2 ELSE 1 END FROM n;
     )sql")
                 .has_value());
@@ -166,76 +166,19 @@ TEST_CASE("fleet: 200000 chips are found through an index, not by reading them a
     }
 }
 
-TEST_CASE("issue state: a store of the version before is brought up to date") {
+TEST_CASE("issue state: a store of an earlier program is refused, and stays as it was") {
+    constexpr std::uint32_t earlier = 0x4F434B49;  // "OCKI"
     const BareState state;
     {
         auto raw = state.raw();
-        platform::sqlite::Options options;
-        REQUIRE(raw.execute("PRAGMA application_id = " +
-                            std::to_string(host::keys::issue_application_id))
-                    .has_value());
-        REQUIRE(raw.migrate(std::span{host::keys::issue_schema}.first(2)).has_value());
-        REQUIRE(raw.execute(R"sql(
-            INSERT INTO owner VALUES(1, 12544);
-            INSERT INTO line(kind, number, content, pin, state, chip, entry, desk, reference) VALUES
-                (1, x'03104800000000000017',
-                 'card,03104800000000000017,sm4,20260101,20351231,student,yes,enabled,,,', '', 3,
-                 x'0000000000000001', '{"suite":"sm4","key_version":1}', 'desk-1', 'a'),
-                (1, x'03104800000000000025',
-                 'card,03104800000000000025,3des,20260101,20351231,ordinary,no,not_started,,,',
-                 '1234', 2, x'0000000000000002', '{"suite":"3des","key_version":1}', 'desk-1', 'b'),
-                (2, x'10000000000000000001',
-                 'sam,10000000000000000001,sm4,20260101,20351231,,,,,310000000101,0000000000310001',
-                 '', 3, x'0000000000000009',
-                 '{"keys":[{"suite":"sm4","version":1},{"suite":"3des","version":1}]}', 'd', 'c'),
-                (1, x'03104800000000000033',
-                 'card,03104800000000000033,sm4,20260101,20351231,student,yes,enabled,,,', '4321',
-                 1, NULL, NULL, NULL, NULL);
-            INSERT INTO registry VALUES(1, 1, 'first'), (2, 3, 'second');
-            UPDATE told SET number = 1;
-        )sql")
+        REQUIRE(raw.execute("PRAGMA application_id = " + std::to_string(earlier) +
+                            "; CREATE TABLE line(id INTEGER PRIMARY KEY)")
                     .has_value());
     }
-    auto store = state.open();
-    REQUIRE(store.has_value());
-    CHECK(store->counts()->of(ChipState::issued) == 2);
-    CHECK(store->counts()->of(ChipState::bound) == 1);
-    CHECK(store->told().value() == 1);
-    std::vector<std::string> lines;
-    CHECK(store->registry(1, [&](const std::string& line) { lines.push_back(line); }).value() == 2);
-    CHECK(lines == std::vector<std::string>{"second"});
-    // The same file is imported again: nothing is new, nothing differs.
-    const auto orders = host::keys::parse_orders(
-        "kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator\n"
-        "card,03104800000000000033,sm4,20260101,20351231,student,yes,enabled,4321,,\n"
-        "sam,10000000000000000001,sm4,20260101,20351231,,,,,310000000101,0000000000310001\n",
-        "lines");
-    CHECK(store->import(*orders, office).value() == 0);
-    CHECK(store->claim({"desk-1", "b"}, ChipKind::card)->state == ChipState::bound);
-    Fleet fleet{*store};
-    CHECK(fleet.count_by_key(KeyUse::purchase, Suite::sm4, one).value() == KeyHolders{1, 1, 0});
-    CHECK(fleet.count_by_key(KeyUse::load, Suite::triple_des, one).value() == KeyHolders{1, 0, 0});
-    CHECK(fleet.count_by_key(KeyUse::application_lock, Suite::triple_des, one).value() ==
-          KeyHolders{1, 1, 0});
-    CHECK(store->take_step({ChipStep::lose, ChipKind::sam, first_sam, {}, {}}, office).value() ==
-          ChipState::lost);
-}
-
-TEST_CASE("issue state: a migration that fails leaves the older store as it was") {
-    const BareState state;
-    {
-        auto raw = state.raw();
-        REQUIRE(raw.migrate(std::span{host::keys::issue_schema}.first(2)).has_value());
-        // In the way of the last statements of the step: what came before them must not stay.
-        REQUIRE(raw.execute("INSERT INTO owner VALUES(1, 12544); INSERT INTO line(kind, number, "
-                            "content, pin, entry) VALUES(1, x'00', '', '', 'not JSON')")
-                    .has_value());
-    }
-    CHECK_FALSE(state.open().has_value());
+    std::filesystem::permissions(
+        state.file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    CHECK(state.open().error().detail.find("wrong_application") != std::string::npos);
     auto raw = state.raw();
-    auto version = raw.prepare("PRAGMA user_version").value();
-    REQUIRE(version.step().value());
-    CHECK(version.integer(0) == 2);
     CHECK_FALSE(raw.prepare("SELECT * FROM event").has_value());
 }
 

@@ -99,7 +99,8 @@ struct Issuer {
         service.reset();
         state.reset();
         state.emplace(IssueStore::open(founded.directory.path / "state.db", Mark::rehearsal,
-                                       city_code, founded.clock, hook)
+                                       city_code, founded.clock, hook,
+                                       host::keys::PinSeal::of(*keys, founded.random).value())
                           .value());
         service.emplace(*keys, *state, host::keys::IssuerPlace{city_code, issuer_id},
                         founded.random, [this](const auto& event) { events.push_back(event); });
