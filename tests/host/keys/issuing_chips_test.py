@@ -1,7 +1,7 @@
-"""onecard-keys with an issuing state (docs/issuing.md): its log, an import that a person watches, rotations and drills
-that count its chips. What a desk does over the wire (issuing_kill_test) is written into the state by this test.
+"""onecard-keys with an issuing state (docs/issuing.md): its log, an import that a person watches, and a rotation
+that asks it. Chips that a desk issued are counted in fleet_test.
 
-Usage: issuing_state_test.py PROGRAM
+Usage: issuing_chips_test.py PROGRAM
 """
 import contextlib
 import json
@@ -12,14 +12,11 @@ import subprocess
 import tempfile
 import unittest
 
-from rotation_program_test import PROGRAM, REHEARSAL, Scene
+from rotation_program_test import PROGRAM, Scene
 from terminal import Terminal
 
 HEADER = 'kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator\n'
-CARD, SAM = 1, 2
-ISSUED, BLOCKED = 3, 5
-PURCHASE, LOAD = 1, 2  # crypto::keys::KeyUse
-SM4 = 4
+ISSUED = 3
 
 
 def card_number(i):
@@ -57,9 +54,6 @@ class State(unittest.TestCase):
 
     def importing(self, file):
         return self.issuing('import', '--lines', file, '--passphrase-file', self.scene.at('service'))
-
-    def step(self, command, *more):
-        self.scene.done(*self.issuing(command, '--passphrase-file', self.scene.at('service'), *more))
 
     def sql(self, text, *values):
         with contextlib.closing(sqlite3.connect(self.state)) as database, database:
@@ -103,19 +97,17 @@ class Log(State):
         return report
 
     def test_the_state_has_a_log_that_verifies(self):
-        self.scene.done(*self.importing(self.write('lines.csv', lines(3))))
-        self.sql('UPDATE line SET state = ?, chip = randomblob(8)', ISSUED)
-        for command in ('activate', 'lost', 'found'):
-            self.step(command, '--kind', 'card', '--number', card_number(1), '--by', 'night')
+        for count in (3, 5, 6):
+            self.scene.done(*self.importing(self.write('lines.csv', lines(count))), '--by', 'night')
         report = self.verify()
-        self.assertEqual((report['verdict'], report['entries']), ('whole', 4))
+        self.assertEqual((report['verdict'], report['entries']), ('whole', 3))
         told = [json.loads(line)['detail'] for line in self.scene.done('audit', 'show', self.state).splitlines()]
-        self.assertEqual([(one['command'], one['by']) for one in told][1:],
-                         [('activate', 'person:night'), ('lost', 'person:night'), ('found', 'person:night')])
+        self.assertEqual([(one['command'], one['by'], one['new']) for one in told],
+                         [('import', 'person:night', 3), ('import', 'person:night', 2), ('import', 'person:night', 1)])
         self.assertNotIn(card_number(1), json.dumps(told))
         # An older copy is whole; the head that was written down denies it.
         shutil.copy(self.state, self.scene.at('older.db'))
-        self.step('lost', '--kind', 'card', '--number', card_number(1))
+        self.scene.done(*self.importing(self.write('lines.csv', lines(7))))
         head = self.verify()['head']
         self.assertEqual(self.verify('--head', report['head'])['verdict'], 'whole')
         shutil.copy(self.scene.at('older.db'), self.state)
@@ -123,12 +115,12 @@ class Log(State):
         self.assertEqual(self.verify('--head', head)['verdict'], 'head_missing')
         self.assertEqual(self.verify('--key', report['audit_key'])['verdict'], 'whole')
         self.assertEqual(self.verify('--city', self.scene.at('city/city.json'))['verdict'], 'other_key')
-        self.sql("UPDATE audit SET line = replace(line, 'night', 'noon') WHERE number = 3")
+        self.sql("UPDATE audit SET line = replace(line, 'night', 'noon') WHERE number = 2")
         report = self.verify()
-        self.assertEqual((report['verdict'], report['entry']), ('entry_fault', 3))
-        self.sql('DELETE FROM audit WHERE number >= 3')
+        self.assertEqual((report['verdict'], report['entry']), ('entry_fault', 2))
+        self.sql('DELETE FROM audit WHERE number >= 2')
         report = self.verify()
-        self.assertEqual((report['verdict'], report['entry']), ('truncated', 2))
+        self.assertEqual((report['verdict'], report['entry']), ('truncated', 1))
 
     def test_a_store_whose_custodians_were_changed_says_so(self):
         store = self.scene.at('city/keys.store')
@@ -145,87 +137,24 @@ class Log(State):
 
 
 class Rotation(State):
-    """Three cards and two SAMs carry version 1, and one card that was blocked."""
+    def refusal(self, *state):
+        return self.scene.refused('rotate', 'plan', *self.scene.city, '--state', *state)
 
-    def setUp(self):
-        super().setUp()
+    def test_a_state_that_nobody_can_vouch_for_is_not_asked(self):
+        self.assertEqual(self.refusal(self.scene.at('nowhere.db')), 'file_failed')
+        self.assertFalse(os.path.exists(self.scene.at('nowhere.db')))
         self.scene.done(*self.importing(self.write('lines.csv', lines(5, 2))))
-        self.sql("INSERT INTO key_set(id, members) VALUES(1, 'a card of v1'), (2, 'a card of v2'), (3, 'a SAM of v1')")
-        for key_set, version in ((1, 1), (2, 2)):
-            for use in (LOAD, PURCHASE):
-                self.sql('INSERT INTO key_set_member VALUES(?, ?, ?, ?, 0)', use, SM4, version, key_set)
-        self.sql('INSERT INTO key_set_member VALUES(?, ?, 1, 3, 1)', PURCHASE, SM4)
-        for i in range(4):
-            self.make(card_number(i), 1, BLOCKED if i == 3 else ISSUED)
-        for i in range(2):
-            self.make(str(10 ** 19 + i), 3, ISSUED)
-        self.with_chips = ('--state', self.state)
-
-    def make(self, number, key_set, state):
-        self.sql('UPDATE line SET state = ?, chip = randomblob(8), key_set = ? WHERE number = ?', state, key_set,
-                 bytes.fromhex(number))
-
-    def carried(self, use, version, *more):
-        rows = self.scene.asked('rotate', 'plan', *self.scene.city, *self.with_chips, *more)['keys']
-        row = next(row for row in rows if row['use'] == use and row['suite'] == 'sm4')
-        found = next(one for one in row['versions'] if one['version'] == version)
-        return found['cards'], found['sams']
-
-    def test_a_key_is_retired_when_no_chip_carries_it(self):
-        scene = self.scene
-        retire = scene.rotate('retire', 'load', '--version', '1')
-        scene.done(*scene.rotate('prepare', 'load', *REHEARSAL))
-        for place in ('host', 'issuer'):
-            scene.deliver(place)
-        scene.done(*scene.rotate('activate', 'load'), *self.with_chips)
-        self.assertEqual(self.carried('load', 1), (3, 0))
-        self.assertEqual(self.carried('load', 2), (0, 0))
-        self.assertEqual(scene.refused(*retire, *self.with_chips), 'still_needed')
-        self.assertEqual(scene.refused(*retire, '--state', scene.at('nowhere.db')), 'file_failed')
-        self.assertEqual(scene.run(*retire, *self.with_chips, '--no-chips').returncode, 2)
-        for i in range(2):
-            self.make(card_number(i), 2, ISSUED)
-        self.assertEqual(self.carried('load', 1), (1, 0))
-        self.assertEqual(scene.refused(*retire, *self.with_chips), 'still_needed')
-        self.step('block', '--kind', 'card', '--number', card_number(2))
-        self.assertEqual(self.carried('load', 1), (0, 0))
-        self.assertEqual(scene.states('city', 'load'), ['verify_only', 'active'])
-        scene.done(*retire, *self.with_chips)
-
-    def test_sams_hold_a_purchase_rotation_back(self):
-        scene = self.scene
-        scene.done(*scene.rotate('prepare', 'purchase', *REHEARSAL), *scene.nation)
-        scene.deliver('host')
-        scene.deliver('issuer', *scene.nation)
-        activate = [*scene.rotate('activate', 'purchase'), *scene.nation, *self.with_chips]
-        self.assertEqual(scene.refused(*activate), 'sams_lack_it')
-        self.sql('INSERT INTO key_set_member VALUES(?, ?, 2, 3, 1)', PURCHASE, SM4)
-        scene.done(*activate)
-
-    def test_a_drill_counts_and_lists_every_chip_that_ever_had_the_key(self):
-        scene = self.scene
-        listed = scene.at('carriers.csv')
-        drill = ('compromise', *scene.city, '--key', 'city/3100 load sm4 v1', *self.with_chips, '--out', listed)
-        report = scene.asked(*drill)
-        self.assertEqual(report['in_use'], {'cards': 3, 'sams': 0})
-        self.assertEqual(report['ever'], {'cards': 4, 'sams': 0})
-
-        def carriers():
-            with open(listed, encoding='utf8') as file:
-                return file.read()
-        self.assertEqual(carriers().count('\ncard,'), 4)
-        self.assertIn('blocked', carriers())
-        self.assertNotIn(card_number(0), carriers())
-        scene.done(*drill, '--unmasked')
-        self.assertIn(f'card,{card_number(0)},issued\n', carriers())
-        report = scene.asked('compromise', *scene.city, *scene.nation, '--key', 'national purchase sm4 v1',
-                             *self.with_chips)
-        self.assertEqual(report['ever'], {'cards': 4, 'sams': 2})
+        rows = self.scene.asked('rotate', 'plan', *self.scene.city, '--state', self.state)['keys']
+        self.assertTrue(all(one['cards'] == one['sams'] == 0 for row in rows for one in row['versions']))
+        # A chip that some database program moved on.
+        self.sql('UPDATE line SET state = ?, chip = randomblob(8) WHERE id = 1', ISSUED)
+        self.assertEqual(self.refusal(self.state), 'fleet_unknown')
 
     def test_another_citys_state_is_refused(self):
+        self.scene.done(*self.importing(self.write('lines.csv', lines(1))))
         self.sql('UPDATE owner SET city = 0x3200')
-        self.assertEqual(self.scene.refused('rotate', 'plan', *self.scene.city, *self.with_chips), 'city_mismatch')
+        self.assertEqual(self.refusal(self.state), 'city_mismatch')
 
 
 if __name__ == '__main__':
-    unittest.main(argv=['issuing_state_test.py'])
+    unittest.main(argv=['issuing_chips_test.py'])
