@@ -87,6 +87,10 @@ constexpr KeyIndex administrative_key_index{0};  ///< usages 04, 05, 33, 34, 36,
 /// The limit byte of a delegated SAM key that locks hot-listed cards: two levels, MAC.
 /// domain.md 1.12.
 constexpr std::uint8_t delegated_lock_limit = 0x45;
+/// How often a delegated SAM key may still compute. docs/card_commands.md, 8.
+using KeyUses = Strong<std::uint16_t, struct KeyUsesName>;
+constexpr KeyUses uses_unlimited{0};
+constexpr std::size_t key_uses_size = 2;
 
 /// Where a chip stands. docs/card_commands.md, 2.
 enum class LifeCycle : std::uint8_t {
@@ -209,7 +213,8 @@ inline constexpr std::array sam_application_files{
     return out;
 }
 
-/// WRITE KEY's plaintext before its length byte: version1 suite1 tries1 limit1 value.
+/// WRITE KEY's plaintext behind its length byte: version1 suite1 tries1 limit1 value; of a
+/// delegated SAM key (usage 25) the value is key16 uses2.
 struct KeyHeader {
     KeyVersion version;
     std::uint8_t suite;      ///< a Suite; 00 for a PIN

@@ -69,7 +69,7 @@ ShortCommand PersonalisationSession::protect(const protocol::PlainCommand& comma
 ShortCommand PersonalisationSession::write_value(const std::array<std::uint8_t, 4>& header,
                                                  const protocol::KeyHeader& key_header,
                                                  Bytes value) {
-    SecretBytes<protocol::KeyHeader::size + key_size> plain;
+    SecretBytes<protocol::KeyHeader::size + key_size + protocol::key_uses_size> plain;
     ByteWriter writer{plain.bytes()};
     writer.put(key_header.bytes()).put(value);
     if (!writer.ok()) __builtin_trap();  // callers pass a key or a PIN
@@ -81,9 +81,22 @@ ShortCommand PersonalisationSession::write_value(const std::array<std::uint8_t, 
 
 ShortCommand PersonalisationSession::write_key(protocol::KeyUsage usage, protocol::KeyIndex index,
                                                protocol::KeyVersion version, const PurseKey& key,
-                                               std::uint8_t tries, std::uint8_t limit) {
-    const protocol::KeyHeader header{version, static_cast<std::uint8_t>(key.suite), tries, limit};
+                                               std::uint8_t tries) {
+    const protocol::KeyHeader header{version, static_cast<std::uint8_t>(key.suite), tries};
     return write_value(protocol::write_key_header(usage, index), header, key.value.bytes());
+}
+
+ShortCommand PersonalisationSession::write_delegated_key(protocol::KeyIndex index,
+                                                         protocol::KeyVersion version,
+                                                         const PurseKey& key, std::uint8_t limit,
+                                                         protocol::KeyUses uses) {
+    constexpr std::uint8_t not_counted = 0;  // nobody's MAC is compared with it
+    const protocol::KeyHeader header{version, static_cast<std::uint8_t>(key.suite), not_counted,
+                                     limit};
+    SecretBytes<key_size + protocol::key_uses_size> value;
+    ByteWriter{value.bytes()}.put(key.value.bytes()).put_u16(uses.value());
+    return write_value(protocol::write_key_header(protocol::KeyUsage::sam_delegated_mac, index),
+                       header, value.bytes());
 }
 
 ShortCommand PersonalisationSession::write_pin(Bytes pin, std::uint8_t tries) {

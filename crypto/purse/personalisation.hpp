@@ -42,12 +42,16 @@ public:
     /// Adds the MAC and counts the command. At most 251 bytes of data.
     [[nodiscard]] protocol::ShortCommand protect(const protocol::PlainCommand& command);
     /// WRITE KEY of a 16-byte key. The key's own suite goes into its header.
-    [[nodiscard]] protocol::ShortCommand write_key(protocol::KeyUsage usage,
-                                                   protocol::KeyIndex index,
-                                                   protocol::KeyVersion version,
-                                                   const PurseKey& key,
-                                                   std::uint8_t tries = protocol::key_tries_default,
-                                                   std::uint8_t limit = 0);
+    [[nodiscard]] protocol::ShortCommand write_key(
+        protocol::KeyUsage usage, protocol::KeyIndex index, protocol::KeyVersion version,
+        const PurseKey& key, std::uint8_t tries = protocol::key_tries_default);
+    /// WRITE KEY of a delegated SAM key: `limit` is the only 80 1A usage it serves, `uses` how
+    /// often it computes. docs/card_commands.md, 8.
+    [[nodiscard]] protocol::ShortCommand write_delegated_key(protocol::KeyIndex index,
+                                                             protocol::KeyVersion version,
+                                                             const PurseKey& key,
+                                                             std::uint8_t limit,
+                                                             protocol::KeyUses uses);
     /// The holder's first PIN: 2..6 bytes of BCD digits.
     [[nodiscard]] protocol::ShortCommand write_pin(
         Bytes pin, std::uint8_t tries = protocol::pin_tries_default);

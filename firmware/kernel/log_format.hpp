@@ -159,10 +159,14 @@ static_assert(!decode(erased_unit) && !decode(zero_unit));
 constexpr unsigned frame_units_min = 3;
 constexpr unsigned frame_units_max = units_per_page - first_record_unit - 1;  // and the seal
 
+static_assert(flash_model::page_count_max * flash_model::endurance_erases < (1U << 24),
+              "each opening costs an erasure of its page: the sequence never wraps");
+constexpr std::uint32_t distance_max = 0xFF;  ///< from a page's sequence back to its predecessor's
+
 /// What opens a page: its place in the log, which page it follows, and where that one's records
 /// end.
 struct Opening {
-    std::uint32_t sequence;     ///< 24 bits, from 1
+    std::uint32_t sequence;     ///< 24 bits, from 1; the flash is worn out long before they end
     std::uint32_t predecessor;  ///< sequence of the page before, at most 255 less; 0 for the first
     unsigned previous_end;  ///< unit behind the last record of the page before, its seal included
 };

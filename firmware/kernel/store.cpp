@@ -173,12 +173,23 @@ Outcome<void> Store::RecordWriter::finish() {
     return {};
 }
 
+/// In the head page, with its seal, behind a first unit that is zeroed where it may have been
+/// begun.
+bool Store::fits_head(unsigned units) const {
+    const unsigned start = tail_is_fresh_ ? erased_from_ : erased_from_ + 1U;
+    return head_ != no_page && start + units + 1 <= log_format::units_per_page;
+}
+
 /// Where a record of `units` (header to check) goes. Never a unit that may have been begun: in a
 /// session that has not written yet, the first unit that looks erased is first programmed to zero.
 Outcome<Store::Location> Store::claim(unsigned units, std::uint16_t pages_kept) {
-    const unsigned start = tail_is_fresh_ ? erased_from_ : erased_from_ + 1U;
+    // A tear of what is written here may cost a page: reclaiming needs the last two (invariant 8).
+    if (pages_kept != 0 && ready_count_ <= relocation_reserve_pages) {
+        return fail(StatusWord::not_enough_memory);
+    }
     has_written_ = true;
-    if (head_ != no_page && start + units + 1 <= log_format::units_per_page) {
+    if (fits_head(units)) {
+        const unsigned start = tail_is_fresh_ ? erased_from_ : erased_from_ + 1U;
         const unsigned page_first = head_ * log_format::units_per_page;
         if (!tail_is_fresh_) {
             ONECARD_CHECK(

@@ -185,6 +185,8 @@ private:
     [[nodiscard]] bool log_is_long() const;
     [[nodiscard]] Outcome<void> reclaim_oldest();
     [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);
+    [[nodiscard]] unsigned relocation_limit() const;
+    [[nodiscard]] bool fits_head(unsigned units) const;
     [[nodiscard]] std::uint16_t page_to_erase() const;
     [[nodiscard]] std::uint16_t find_following(std::uint32_t sequence, std::uint16_t near) const;
     [[nodiscard]] std::uint32_t live_units_max() const;
@@ -200,8 +202,10 @@ private:
     [[nodiscard]] Outcome<bool> replay_record(unsigned& unit, unsigned end);
     [[nodiscard]] Outcome<void> replay(Location first, unsigned units);
     [[nodiscard]] Outcome<void> settle_by_opening(unsigned end, std::uint32_t predecessor);
+    [[nodiscard]] Outcome<void> settle_tail();
     [[nodiscard]] bool check_matches(Location at, unsigned units) const;
     [[nodiscard]] unsigned find_end(std::uint16_t page) const;
+    [[nodiscard]] bool is_followed(std::uint16_t page, unsigned unit) const;
 
     Flash* flash_;
     std::array<Location, object_count_max> index_{};

@@ -15,6 +15,7 @@ namespace {
 constexpr unsigned units_per_page = log_format::units_per_page;
 // A relocation frame holds at most this, so that an interrupted step has still moved something.
 constexpr unsigned relocation_units_max = 72;
+constexpr unsigned frame_overhead = 2;  // header and check
 }  // namespace
 
 /// Leaves a finished frame and passes the zeros between records; false at the end.
@@ -101,6 +102,13 @@ std::uint16_t Store::find_following(std::uint32_t sequence, std::uint16_t near) 
     return no_page;
 }
 
+/// When only one page would be left, an interrupted frame must leave a head without a record, which
+/// costs no page: all that is left goes into one frame (invariant 8).
+unsigned Store::relocation_limit() const {
+    const bool opens = !fits_head(relocation_units_max + frame_overhead);
+    return ready_count_ <= (opens ? 2 : 1) ? units_per_page : relocation_units_max;
+}
+
 /// Copies some of what is live in `page` to the head, in one frame; false when nothing is left.
 Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
     const auto first = static_cast<Location>(page * units_per_page + log_format::first_record_unit);
@@ -108,20 +116,21 @@ Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
     const auto is_live = [this](const EntryCursor::Entry& entry) {
         return index_[entry.header.id] == entry.at;
     };
+    const unsigned units_max = relocation_limit();
     unsigned units = 0;
     unsigned count = 0;
     EntryCursor look{*this, first, last};
     while (const auto entry = look.next()) {
         if (!is_live(*entry)) continue;
         const unsigned size = log_format::entry_units(entry->header);
-        if (units + size > relocation_units_max) break;
+        if (units + size > units_max) break;
         units += size;
         ++count;
     }
     if (look.is_damaged()) return fail(StatusWord::memory_failure);
     if (count == 0) return false;
 
-    ONECARD_TRY(at, claim(units + 2, 0));
+    ONECARD_TRY(at, claim(units + frame_overhead, 0));
     RecordWriter frame{*this, at};
     ONECARD_CHECK(frame.put(
         log_format::encode(Header{Kind::frame, 0, static_cast<std::uint8_t>(units + 2)})));

@@ -10,8 +10,8 @@ using protocol::StatusWord;
 namespace {
 constexpr unsigned units_per_page = log_format::units_per_page;
 constexpr unsigned first_record_unit = log_format::first_record_unit;
-// An opening is proven when something stands behind the first unit that followed it.
-constexpr unsigned proven_end = first_record_unit + 2;
+// An opening is proven when something stands here or behind: behind the unit that followed it.
+constexpr unsigned proof_unit = first_record_unit + 1;
 // Below this, recovery reclaims before the first answer: many interrupted writes in a row got us
 // here.
 constexpr std::uint16_t ready_pages_urgent = relocation_reserve_pages + 2;
@@ -28,6 +28,15 @@ unsigned Store::find_end(std::uint16_t page) const {
     return end;
 }
 
+/// True if anything in the page from `unit` on does not look erased: most often its first unit.
+bool Store::is_followed(std::uint16_t page, unsigned unit) const {
+    while (unit < units_per_page && read_unit(static_cast<Location>(
+                                        page * units_per_page + unit)) == log_format::erased_unit) {
+        ++unit;
+    }
+    return unit < units_per_page;
+}
+
 /// Step 1: which pages are opened, which are ready. The newest opened one is the head; its opening
 /// is kept as it was read, because the next look may differ until it is proven.
 log_format::Opening Store::survey() {
@@ -36,7 +45,7 @@ log_format::Opening Store::survey() {
         const auto first = static_cast<Location>(page * units_per_page);
         if (const auto opening = read_opening(page)) {
             // An opening that nothing followed may be gone at the next look: it does not count.
-            if (find_end(page) == first_record_unit) continue;
+            if (!is_followed(page, first_record_unit)) continue;
             set_page(in_log_, page, true);
             if (opening->sequence > head_sequence_) {
                 head_sequence_ = opening->sequence;
@@ -103,19 +112,19 @@ Outcome<void> Store::erase_idle_pages() {
 Outcome<void> Store::settle_by_opening(unsigned end, std::uint32_t predecessor) {
     ONECARD_CHECK(open_page(end, predecessor));
     ONECARD_CHECK(zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2));
-    erased_from_ = proven_end;
+    erased_from_ = proof_unit + 1;
     return {};
 }
 
-/// Step 4: a head page with nothing proven in it may be a decision that was answered upon, or one
-/// that was being written. The same decision is written again, in a page of its own.
+/// Step 4: the one unit that follows the head's opening may look erased the next time, and the head
+/// with it. Zero may be programmed over anything: here, and once more behind it as the proof.
 Outcome<void> Store::prove_head(const Opening& newest) {
-    if (find_end(head_) >= proven_end) return {};
+    if (is_followed(head_, proof_unit)) return {};
     if (newest.predecessor == 0) {
         return fail(StatusWord::conditions_not_satisfied);  // formatting was interrupted
     }
     if (oldest_ == head_) return damaged();
-    return settle_by_opening(newest.previous_end, newest.predecessor);
+    return zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2);
 }
 
 /// Step 6: everything before the head page, oldest first, each page to the end its follower states.
@@ -148,6 +157,20 @@ bool Store::check_matches(Location at, unsigned units) const {
     return check.value() == read_unit(static_cast<Location>(at + units - 1));
 }
 
+/// Settles where the head's records end. A head without a record says nothing but where the page
+/// before it ends: the new page says that in its place, so that a tear costs no page (invariant 8).
+Outcome<void> Store::settle_tail() {
+    const auto opening = read_opening(head_);
+    if (!opening) return damaged();
+    const bool is_replaced = record_end_ == first_record_unit && oldest_ != head_ &&
+                             head_sequence_ - opening->predecessor < log_format::distance_max;
+    if (!is_replaced) return settle_by_opening(record_end_, head_sequence_);
+    const std::uint16_t replaced = head_;
+    ONECARD_CHECK(settle_by_opening(opening->previous_end, opening->predecessor));
+    set_page(in_log_, replaced, false);
+    return {};
+}
+
 /// Step 7, one record of the head page: advances `unit` behind it and its seal, or settles the tail
 /// (false). A record with something behind it was written to its end; the last may not have been.
 Outcome<bool> Store::replay_record(unsigned& unit, unsigned end) {
@@ -160,7 +183,7 @@ Outcome<bool> Store::replay_record(unsigned& unit, unsigned end) {
                 return fail(StatusWord::memory_failure);
             }
         }
-        ONECARD_CHECK(settle_by_opening(record_end_, head_sequence_));
+        ONECARD_CHECK(settle_tail());
         return false;
     }
     const unsigned units = log_format::record_units(*header);
@@ -173,7 +196,7 @@ Outcome<bool> Store::replay_record(unsigned& unit, unsigned end) {
         record_end_ = static_cast<std::uint16_t>(seal + 1);
     }
     if (!is_followed) {
-        ONECARD_CHECK(settle_by_opening(record_end_, head_sequence_));
+        ONECARD_CHECK(settle_tail());
         return false;
     }
     unit = seal + 1;
@@ -202,20 +225,20 @@ Outcome<void> Store::recover() {
     if (head_ == no_page) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_TRY(linked, link_log(newest));
     ONECARD_CHECK(erase_idle_pages());  // spares what is opened, linked or not
-    set_page(linked, head_, false);
     ONECARD_CHECK(prove_head(newest));
-    set_page(linked, head_, true);
     in_log_ = linked;
     ONECARD_CHECK(erase_idle_pages());
     ONECARD_CHECK(replay_closed());
     ONECARD_CHECK(replay_head());
+    ONECARD_CHECK(erase_idle_pages());  // a head that was replaced
     if (index_[format_object.value()] == nowhere) {
         return fail(StatusWord::conditions_not_satisfied);
     }
     state_ = State::ready;
     ONECARD_TRY(seed_size, read(mask_seed_object, mask_seed_));
     if (seed_size != mask_seed_.size()) return damaged();
-    while (ready_count_ < ready_pages_urgent) {
+    for (unsigned step = 0; step < 2U * flash_->page_count(); ++step) {
+        if (ready_count_ >= ready_pages_urgent) break;
         const auto done = housekeeping_step();
         // With no room to copy to, the card can still be read; commits refuse by themselves.
         if (!done && done.error() == StatusWord::not_enough_memory) break;

@@ -7,13 +7,20 @@ using protocol::fail;
 namespace {
 
 constexpr std::size_t header_size = 7;  // owner usage index version suite tries limit
-constexpr std::size_t stored_size_max = header_size + key_value_size_max;
+// Behind the value of a delegated SAM key stand its uses.
+constexpr std::size_t stored_size_max = header_size + key_value_size_max + protocol::key_uses_size;
 
 [[nodiscard]] ObjectId object(KeySlot slot) {
     return ObjectId{static_cast<std::uint16_t>(objects::key_first + slot.value())};
 }
 [[nodiscard]] ObjectId counter(KeySlot slot) {
     return ObjectId{static_cast<std::uint16_t>(objects::key_tries_first + slot.value())};
+}
+
+[[nodiscard]] Outcome<void> stage_uses(Transaction& change, KeySlot slot, std::uint16_t left) {
+    std::array<std::uint8_t, protocol::key_uses_size> bytes{};
+    protocol::ByteWriter{bytes}.put_u16(left);
+    return change.put(counter(slot), bytes);
 }
 
 template <class Wanted>
@@ -57,8 +64,17 @@ Outcome<Key> KeyRing::load(KeySlot slot) const {
     key.suite = from[4];
     key.tries_max = from[5];
     key.limit = from[6];
-    key.size = static_cast<std::uint8_t>(size - header_size);
-    std::ranges::copy(Bytes{from}.subspan(header_size, key.size), key.value.bytes().begin());
+    protocol::ByteReader rest{Bytes{from}.subspan(header_size, size - header_size)};
+    const bool has_uses = key.usage == KeyUsage::sam_delegated_mac;
+    const auto value = rest.take(has_uses ? key_value_size_max : size - header_size);
+    if (!value || value->size() > key_value_size_max) return fail(StatusWord::memory_failure);
+    key.size = static_cast<std::uint8_t>(value->size());
+    std::ranges::copy(*value, key.value.bytes().begin());
+    if (has_uses) {
+        const auto uses = rest.take_u16();
+        if (!uses) return fail(StatusWord::memory_failure);
+        key.uses = protocol::KeyUses{*uses};
+    }
     return key;
 }
 
@@ -79,7 +95,10 @@ Outcome<void> KeyRing::write(Transaction& change, const Key& key, std::uint8_t u
         .put_u8(key.tries_max)
         .put_u8(key.limit)
         .put(key.bytes());
+    if (key.usage == KeyUsage::sam_delegated_mac) out.put_u16(key.uses.value());
     ONECARD_CHECK(change.put_masked(object(*slot), out.written()));
+    // A key with limited uses has them where another has its tries: it is never compared.
+    if (key.uses != protocol::uses_unlimited) return stage_uses(change, *slot, key.uses.value());
     return change.reset_counter(counter(*slot), used);
 }
 
@@ -94,6 +113,23 @@ Outcome<bool> KeyRing::matches(KeySlot slot, const Key& key, Bytes expected, Byt
 
 Outcome<void> KeyRing::give_back(Transaction& change, KeySlot slot) const {
     return change.reset_counter(counter(slot));
+}
+
+Outcome<std::uint16_t> KeyRing::uses_left(KeySlot slot, protocol::KeyUses written) const {
+    std::array<std::uint8_t, protocol::key_uses_size> bytes{};
+    ONECARD_TRY(size, store_->read(counter(slot), bytes));
+    const auto left = static_cast<std::uint16_t>(bytes[0] << 8 | bytes[1]);
+    if (size != bytes.size() || left > written.value()) return fail(StatusWord::memory_failure);
+    return left;
+}
+
+Outcome<void> KeyRing::take_use(Transaction& change, KeySlot slot,
+                                protocol::KeyUses written) const {
+    ONECARD_TRY(left, uses_left(slot, written));
+    const auto after = static_cast<std::uint16_t>(left - 1);
+    // The decision once more, in another form: one less is not more than there were.
+    if (left == 0 || after >= written.value()) return fail(StatusWord::no_precise_diagnosis);
+    return stage_uses(change, slot, after);
 }
 
 Outcome<bool> take_try_and_compare(Store& store, ObjectId tries, std::uint8_t tries_max,

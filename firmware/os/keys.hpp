@@ -24,7 +24,8 @@ struct Key {
     std::uint8_t suite = 0;      ///< a protocol::Suite; 00 for a PIN
     std::uint8_t tries_max = 0;  ///< 0: never compared with what an outsider sends
     std::uint8_t limit = 0;      ///< SAM: docs/card_commands.md, 8
-    std::uint8_t size = 0;       ///< of the value: 16, or a PIN's 2..6
+    protocol::KeyUses uses = protocol::uses_unlimited;  ///< SAM, as written: 8, too
+    std::uint8_t size = 0;                              ///< of the value: 16, or a PIN's 2..6
     crypto::SecretBytes<key_value_size_max> value;
 
     [[nodiscard]] Bytes bytes() const { return Bytes{value.bytes()}.first(size); }
@@ -57,6 +58,12 @@ public:
     /// no try was left.
     [[nodiscard]] Outcome<bool> matches(KeySlot, const Key&, Bytes expected, Bytes received) const;
     [[nodiscard]] Outcome<void> give_back(Transaction&, KeySlot) const;
+
+    /// Of a key whose uses are limited. memory_failure when they are more than were written.
+    [[nodiscard]] Outcome<std::uint16_t> uses_left(KeySlot, protocol::KeyUses written) const;
+    /// One less: it belongs into the commit before the answer. The caller has seen that one is
+    /// left; no_precise_diagnosis when, looked at again, there is none.
+    [[nodiscard]] Outcome<void> take_use(Transaction&, KeySlot, protocol::KeyUses written) const;
 
 private:
     Store* store_;

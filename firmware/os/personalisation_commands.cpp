@@ -163,6 +163,20 @@ namespace {
     }
 }
 
+/// key16, and of a delegated SAM key its uses2.
+[[nodiscard]] Outcome<Bytes> take_key(Key& key, Bytes value) {
+    const bool has_uses = key.usage == KeyUsage::sam_delegated_mac;
+    const std::size_t size = key_value_size_max + (has_uses ? protocol::key_uses_size : 0);
+    if (value.size() != size || !protocol::is_suite(key.suite)) {
+        return fail(StatusWord::incorrect_data);
+    }
+    if (has_uses) {
+        const auto uses = value.last<protocol::key_uses_size>();
+        key.uses = protocol::KeyUses{static_cast<std::uint16_t>(protocol::read_big_endian(uses))};
+    }
+    return value.first(key_value_size_max);
+}
+
 /// version1 suite1 tries1 limit1 value, for this usage and index.
 struct NewKey {
     Key key;
@@ -187,8 +201,9 @@ struct NewKey {
     if (key.usage == KeyUsage::pin) {
         ONECARD_TRY(digits, parse_pin(value));
         value = digits;
-    } else if (value.size() != key_value_size_max || !protocol::is_suite(key.suite)) {
-        return fail(StatusWord::incorrect_data);
+    } else {
+        ONECARD_TRY(bytes, take_key(key, value));
+        value = bytes;
     }
     if (left > key.tries_max || (is_compared(key.usage) && key.tries_max == 0)) {
         return fail(StatusWord::incorrect_data);

@@ -213,22 +213,29 @@ Outcome<void> prepare_delegated(Context& card, const Request& request) {
     if (!slot) return fail(StatusWord::key_index_not_supported);
     ONECARD_TRY(master, card.keys.load(*slot));
     if (master.limit != request.p1()) return fail(StatusWord::conditions_not_satisfied);
-    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data));
-    card.session.sam.delegated_usage = request.p1();
+    if (master.uses != protocol::uses_unlimited) {
+        ONECARD_TRY(left, card.keys.uses_left(*slot, master.uses));
+        if (left == 0) return fail(StatusWord::counter_exhausted);
+    }
+    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(),
+                                       *slot, master.uses);
     return {};
 }
 
 Outcome<void> compute_delegated(Context& card, const Request& request) {
-    const auto key = std::exchange(card.session.sam.delegated, std::nullopt);
-    if (!key) return fail(StatusWord::command_not_allowed_in_state);
+    const auto delegated = std::exchange(card.session.sam.delegated, std::nullopt);
+    if (!delegated) return fail(StatusWord::command_not_allowed_in_state);
     const std::uint8_t mode = request.p1();
     const bool is_mac = mode == mode_mac || mode == mode_mac_from_zero;
     if ((!is_mac && mode != mode_encipher && mode != mode_decipher) || request.p2() != 0) {
         return fail(StatusWord::incorrect_p1_p2);
     }
-    const auto type = static_cast<std::uint8_t>(card.session.sam.delegated_usage & 0x1F);
+    const auto type = static_cast<std::uint8_t>(delegated->usage & 0x1F);
     if (!is_permitted(type, mode, request.data)) return fail(StatusWord::conditions_not_satisfied);
-    return is_mac ? answer_mac(card, request, *key) : answer_blocks(card, request, *key);
+    ONECARD_CHECK(is_mac ? answer_mac(card, request, delegated->key)
+                         : answer_blocks(card, request, delegated->key));
+    if (delegated->uses == protocol::uses_unlimited) return {};
+    return card.keys.take_use(card.change, delegated->slot, delegated->uses);
 }
 
 }  // namespace firmware::sam

@@ -2,7 +2,7 @@
 // What a SAM remembers between two commands, and until the next reset.
 #include <optional>
 
-#include "crypto/purse/keys.hpp"
+#include "firmware/os/keys.hpp"
 #include "protocol/sam.hpp"
 
 namespace firmware::sam {
@@ -17,9 +17,14 @@ struct Session {
         bool is_proven = false;
     };
     std::optional<Grey> grey;
-    /// The key that 80 1A derived, and its usage: what it may do, and nothing else.
-    std::optional<crypto::purse::PurseKey> delegated;
-    std::uint8_t delegated_usage = 0;
+    /// The key that 80 1A derived; its usage: what it may do, and nothing else; whose use it is.
+    struct Delegated {
+        crypto::purse::PurseKey key;
+        std::uint8_t usage;
+        KeySlot slot;
+        protocol::KeyUses uses;
+    };
+    std::optional<Delegated> delegated;
     /// Numbers reserved in NVM and not yet given out: [next, end). They die with the reset.
     std::uint32_t next_sequence = 0;
     std::uint32_t reserved_end = 0;

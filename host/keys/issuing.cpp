@@ -110,13 +110,17 @@ public:
     }
     /// The nation's root itself: a SAM derives both levels.
     IssuingResult<void> sam_key(KeyUsage usage, KeyIndex index, KeyUse use, const ActiveKey& root,
-                                Suite suite, std::uint8_t limit) {
+                                Suite suite) {
         PurseKey key;
         key.suite = suite;
         if (!store_.reveal(root.id, key.value.bytes())) return key_missing("national", suite);
         constexpr std::uint8_t not_counted = 0;  // nobody's MAC is compared with these keys
         out_.commands.push_back(
-            session_.write_key(usage, index, root.version, key, not_counted, limit));
+            usage == KeyUsage::sam_delegated_mac
+                ? session_.write_delegated_key(index, root.version, key,
+                                               protocol::delegated_lock_limit,
+                                               protocol::uses_unlimited)
+                : session_.write_key(usage, index, root.version, key, not_counted));
         out_.keys.push_back({use, suite, root.version, true});
         return {};
     }
@@ -225,11 +229,10 @@ std::array<std::uint8_t, 14> sam_serial_file(const SamOrder& sam) {
 struct SamRoot {
     KeyUsage usage;
     KeyUse use;
-    std::uint8_t limit;
 };
 constexpr std::array sam_roots{
-    SamRoot{KeyUsage::sam_purchase, KeyUse::purchase, 0},
-    SamRoot{KeyUsage::sam_delegated_mac, KeyUse::application_lock, protocol::delegated_lock_limit},
+    SamRoot{KeyUsage::sam_purchase, KeyUse::purchase},
+    SamRoot{KeyUsage::sam_delegated_mac, KeyUse::application_lock},
 };
 
 /// Every version of the window, newest first: a gate meets cards of all of them for years. The
@@ -242,8 +245,7 @@ IssuingResult<void> write_sam_roots(Builder& builder) {
             if (versions.empty()) return key_missing("national", suite);
             std::uint8_t index = row++;
             for (const ActiveKey& key : versions) {
-                ONECARD_CHECK(
-                    builder.sam_key(root.usage, KeyIndex{index}, root.use, key, suite, root.limit));
+                ONECARD_CHECK(builder.sam_key(root.usage, KeyIndex{index}, root.use, key, suite));
                 index = static_cast<std::uint8_t>(index + suites.size());
             }
         }

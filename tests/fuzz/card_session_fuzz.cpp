@@ -1,13 +1,15 @@
 // Hostile commands from inside: the harness selects, proves what a real terminal or issuer would
 // prove, and lets the input say what comes then, behind right MACs where it asks for them. Purse,
 // SAM, files and secure messaging, in both suites. Whatever happens: never more money than was
-// loaded, never a key byte in an answer, never a chip that does not come back.
+// loaded, never a key byte in an answer, never a chip that does not come back, never more uses of a
+// counted key than it has.
 //
 // The input: one byte that chooses the chip, then steps. A step is one byte: below 80 the length of
 // a plain command that follows; from 80 on something legitimate; from C0 on a command that the
 // harness protects with a right key: key, P1, P2, length, data follow.
 #include "protocol/grey_lock.hpp"
 #include "tests/firmware/support/terminal.hpp"
+#include "tests/protocol/hex.hpp"
 
 namespace {
 
@@ -18,7 +20,7 @@ using tests::Bytes;
 using tests::Chip;
 using tests::Suite;
 
-constexpr std::uint32_t loaded_fen = 10'000;
+constexpr std::uint32_t loaded_fen = 10'000, overdraft_max = 50;
 
 void require(bool condition) {
     if (!condition) __builtin_trap();
@@ -74,7 +76,7 @@ public:
     /// Refusals are fine: the state may be anything.
     void legitimate(std::uint8_t step) {
         try {
-            switch (step % 10) {
+            switch (step % 16) {
                 case 0: select(); break;
                 case 1: send(protocol::verify_pin(tests::first_pin)); break;
                 case 2: authenticate(); break;
@@ -83,7 +85,13 @@ public:
                 case 5: tests::lock_grey(card_, sam_); break;
                 case 6: send(protocol::initialise_for_load(tests::initialise_data(5))); break;
                 case 7: send(protocol::initialise_for_unload(tests::initialise_data(5))); break;
-                case 8: prepare_computing(); break;
+                case 8: prepare_computing(0x46, 2); break;
+                case 9: prepare_computing(0x45, tests::counted_lock_index(suite_)); break;
+                case 10: use_counted(); break;
+                case 11: unload(); break;
+                case 12: send(tests::new_limit(card_, 50, suite_)); break;
+                case 13: pay_grey(); break;
+                case 14: unlock_by_issuer(); break;
                 default: chip().power_on(); break;
             }
         } catch (const std::runtime_error&) {
@@ -108,6 +116,7 @@ public:
         const auto key = tests::card_key(kind.key, is_card_ ? suite_ : Suite::sm4);
         std::array<std::uint8_t, 128> text{};
         Bytes body = data;
+        is_key_written_ = is_key_written_ || kind.ins == 0xD4;
         if (kind.ins == 0xD4 || kind.ins == 0x24) {  // the plaintext is the input's
             const auto size = crypto::purse::encipher(key, data, text);
             if (!size) return;
@@ -126,8 +135,12 @@ public:
         if (!is_card_) return;
         const auto selected = card_.send(protocol::select_by_name(protocol::transit_aid));
         require(selected.ok() || selected.status == protocol::StatusWord::file_invalidated);
-        const std::uint32_t left = tests::balance(card_);
-        require(left <= loaded_fen && left + paid_ >= loaded_fen);
+        // Own money, what is owed taken off: never more than was loaded, never less than was not
+        // spent.
+        const std::uint32_t own = get_balance(0x03);
+        const std::uint32_t owed = get_balance(0x02);
+        require(own <= loaded_fen && owed <= overdraft_max);
+        require(own + paid_ >= loaded_fen + owed);
     }
 
 private:
@@ -158,9 +171,39 @@ private:
         card_.must(tests::debit(opened));
         ++paid_;
     }
-    void prepare_computing() {
+    void prepare_computing(std::uint8_t usage, std::uint8_t index) {
         std::vector<std::uint8_t> factors(16, 0x42);
-        (void)sam_.send(protocol::make_command(0x80, 0x1A, 0x46, 2, factors));
+        (void)sam_.send(protocol::make_command(0x80, 0x1A, usage, index, factors));
+    }
+    /// A lock of a card under the key that is counted: so many answers and no more.
+    void use_counted() {
+        prepare_computing(0x45, tests::counted_lock_index(suite_));
+        static const auto lock = tests::hex("80FA0500 10 0102030405060708 841E000004800000 04");
+        const auto answer = sam_.send(lock);
+        check_no_key(answer.data);
+        if (!answer.data.empty()) ++uses_;
+        require(uses_ <= tests::counted_uses.value() || is_key_written_);
+    }
+    void unload() {
+        card_.must(tests::unload(card_, 2, suite_));
+        paid_ += 2;
+    }
+    /// The station's sum of a grey lock, whoever locked.
+    void pay_grey() {
+        const auto amount = protocol::Money::from_fen(3);
+        const auto mac = sam_.must(protocol::sam_grey_debit(amount, tests::noon()));
+        protocol::Mac gmac{};
+        std::ranges::copy(mac, gmac.begin());
+        card_.must(protocol::grey_debit({amount, tests::noon(), gmac}));
+        paid_ += 3;
+    }
+    void unlock_by_issuer() {
+        card_.must(tests::issuer_unlock(card_, 4, suite_));
+        paid_ += 4;
+    }
+    [[nodiscard]] std::uint32_t get_balance(std::uint8_t which) {
+        const auto answer = card_.must(protocol::make_command(0x80, 0x5C, which, 0x02, {}, 4));
+        return static_cast<std::uint32_t>(protocol::read_big_endian(Bytes{answer}));
     }
 
     Suite suite_;
@@ -168,6 +211,8 @@ private:
     Chip card_;
     Chip sam_;
     std::uint32_t paid_ = 0;
+    unsigned uses_ = 0;
+    bool is_key_written_ = false;  ///< WRITE KEY may renew the uses
 };
 
 }  // namespace

@@ -5,6 +5,7 @@ the one of make_chips: issuer 3104000000000001, number 03104100000012345678, val
 """
 import functools
 import operator
+import os
 import pathlib
 import re
 import subprocess
@@ -39,9 +40,11 @@ class ForeignTools(unittest.TestCase):
         subprocess.run([str(pathlib.Path(PROGRAMS) / 'make_chips'), directory.name], check=True)
         chips.wait_for(lambda: not chips.occupied(), 'the last test\'s chips out of the readers')
         (self.card_reader, card_port), (self.sam_reader, sam_port) = chips.readers()[:2]
+        self.slots = []
         for port, image in [(card_port, 'card.nvm'), (sam_port, 'sam.nvm')]:
             slot = chips.Slot(PROGRAMS, port)
             self.addCleanup(slot.close)
+            self.slots.append(slot)
             slot.insert(f'{directory.name}/{image}')
         chips.wait_for(lambda: len(chips.occupied()) == 2, 'both chips in their readers')
 
@@ -54,6 +57,12 @@ class ForeignTools(unittest.TestCase):
     def send(self, connection, command):
         data, sw1, sw2 = connection.transmit(list(bytes.fromhex(command)))
         return bytes(data).hex().upper(), f'{sw1:02X}{sw2:02X}'
+
+    def test_the_chips_run_on_the_board_that_was_asked_for(self):
+        expected = ['qemu-system-arm'] if os.environ.get('ONECARD_BOARD') == 'mps2' else []
+        for slot in self.slots:
+            children = subprocess.run(['ps', '-o', 'comm=', '--ppid', str(slot.process.pid)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(expected, children.stdout.split())
 
     def test_opensc_tool_reads_the_atr(self):
         out = subprocess.run(['opensc-tool', '-r', self.card_reader, '-a'], capture_output=True, text=True, timeout=60, check=True).stdout
@@ -99,6 +108,27 @@ class ForeignTools(unittest.TestCase):
         self.assertEqual((f'{balance - 100:08X}', '9000'), self.send(card, '805C000204'))
         # GET TRANSACTION PROVE by the counter before the debit: MAC2, then TAC. domain.md 1.5.
         self.assertEqual((proof[8:16] + proof[:8], '9000'), self.send(card, '805A000602' + counter + '08'))
+
+    def test_pyscard_locks_a_hot_listed_card(self):
+        card, sam = self.connect(self.card_reader), self.connect(self.sam_reader)
+        self.send(card, '00A4040008A00000063201010500')
+        self.send(sam, '00A4040010A0000006324D4F542E435053414D303100')
+        # The SAM signs APPLICATION BLOCK for this card and this challenge, under the card's lock key. domain.md 1.12.
+        challenge, status = self.send(card, '0084000004')
+        self.assertEqual((8, '9000'), (len(challenge), status))
+        self.assertEqual(('', '9000'), self.send(sam, '801A450010' '4100000012345678' '3104000000000001'))
+        mac, status = self.send(sam, '80FA050010' + challenge + '00000000' '841E000004' '800000' '04')
+        self.assertEqual((8, '9000'), (len(mac), status))
+        self.assertEqual('6988', self.send(card, '841E000004' '00000000')[1])  # and the challenge is gone
+        self.assertEqual('6984', self.send(card, '841E000004' + mac)[1])
+        challenge, _ = self.send(card, '0084000004')
+        self.send(sam, '801A450010' '4100000012345678' '3104000000000001')
+        mac, _ = self.send(sam, '80FA050010' + challenge + '00000000' '841E000004' '800000' '04')
+        self.assertEqual(('', '9000'), self.send(card, '841E000004' + mac))
+        self.assertEqual((FCI, '6283'), self.send(card, '00A4040008A00000063201010500'))
+        self.assertEqual('6A81', self.send(card, '805001020B' '01' '00000064' '000001000050' '0F')[1])
+        # One 80 1A serves one 80 FA.
+        self.assertEqual('6901', self.send(sam, '80FA050010' + challenge + '00000000' '841E000004' '800000' '04')[1])
 
     def test_refusals_leave_the_card_usable(self):
         card = self.connect(self.card_reader)

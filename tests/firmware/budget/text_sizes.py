@@ -8,6 +8,7 @@ MODULES = [
     ('protocol (layouts, cursors)', r'^\.text\._ZNK?(St\w*)?8protocol'),
     ('kernel and journalled files', r'libonecard_firmware_kernel\.a\('),
     ('purse and transit', r'libonecard_firmware_card\.a\((offline|online|state|transaction)\.cpp'),
+    ('grey lock', r'libonecard_firmware_card\.a\(grey_lock\.cpp'),
     ('SAM', r'libonecard_firmware_card\.a\(commands\.cpp'),
     ('operating system', r'libonecard_firmware_card\.a\('),
     ('crypto/purse', r'libonecard_crypto_purse\.a\('),

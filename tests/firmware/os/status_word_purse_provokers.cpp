@@ -437,6 +437,20 @@ void add_sam(Provokers& to) {
     to.add(computes, "6985", "not for this purpose", nothing, [computes](Chip& sam) {
         return computes.command(sam, Form::right, [](Data& data, auto&) { data[9] = 0x18; });
     });
+    const auto counted =
+        bytes_of(protocol::make_command(0x80, 0x1A, 0x45, counted_lock_index(Suite::sm4), factors));
+    Good counts = computes;
+    counts.data = [counted](Chip& sam) {
+        sam.must(counted);
+        return hex("0102030405060708 841E000004800000");
+    };
+    add_common(to, counts, "W");
+    to.add(
+        prepares, "9402", "uses used up",
+        [counts](Chip& sam) {
+            for (unsigned i = 0; i < counted_uses.value(); ++i) sam.must(counts.command(sam));
+        },
+        [counted](Chip&) { return counted; });
     to.add(computes, "6901", "no 80 1A before", nothing,
            fixed("80FA0500 10 0102030405060708841E000004800000"));
 }

@@ -172,8 +172,14 @@ TEST_CASE("status words: hostile commands answer nothing that the table does not
         Chip chip = round % 4 == 0 ? ready_sam() : round % 4 == 1 ? blank() : ready_card();
         for (int i = 0; i < 60; ++i) {
             const Data command = hostile(choices, instructions);
+            const TearingFlash before = chip.flash();
             const unsigned answered = status(chip.send(command));
             if (answered == 0x9000) continue;
+            // Refused: nothing is written but a try, and nothing else reads otherwise.
+            if (chip.flash().counts().programs != before.counts().programs) {
+                CAPTURE(to_hex(command));
+                CHECK(content_of(chip.flash()) == content_of(before));
+            }
             const unsigned instruction = (command[0] & 0xFBU) << 8 | command[1];
             const auto& allowed = words.at(instruction);
             const bool is_listed = std::ranges::any_of(

@@ -127,53 +127,230 @@ TEST_CASE("sam: a general key computes what its limit says, and nothing else (do
     CHECK(status(sam.send(compute(0x00, Bytes{block}.first(15)))) == 0x6700);
 }
 
-TEST_CASE("sam: a new purchase key is loaded under the transport key only (domain.md 1.9, 1.12)") {
-    Chip sam = issued_sam();
-    const auto control = card_key(protocol::KeyUsage::control, Suite::sm4);
-    auto plain = hex("02040000");
-    const auto fresh = master_key(protocol::KeyUsage::load, Suite::sm4);
-    std::ranges::copy(fresh.value.bytes(), std::back_inserter(plain));
-    std::array<std::uint8_t, 32> text{};
-    REQUIRE(crypto::purse::encipher(control, plain, text).has_value());
-    const protocol::PlainCommand write{
-        protocol::write_key_header(protocol::KeyUsage::sam_purchase, protocol::KeyIndex{0}), text};
-    CHECK(status(sam.send(protect(sam, fresh, write))) == 0x6988);
-    sam.must(protect(sam, control, write));
-    const auto init = [](std::uint8_t version) {
-        return protocol::init_sam_for_purchase({{1, 2, 3, 4},
-                                                protocol::OfflineCounter{7},
-                                                protocol::Money::from_fen(5),
-                                                TransactionType::purchase,
-                                                noon(),
-                                                protocol::KeyVersion{version},
-                                                Suite::sm4,
-                                                protocol::card_factor(card_number),
-                                                issuer.value()});
-    };
-    CHECK(status(sam.send(init(1))) == 0x9403);
-    CHECK(sam.send(init(2)).ok());
+namespace {
+
+/// WRITE KEY's plaintext: version1 suite1 tries1 limit1 key16, and uses2 of a delegated key.
+[[nodiscard]] std::vector<std::uint8_t> key_text(std::uint8_t version, std::uint8_t limit,
+                                                 const PurseKey& key,
+                                                 std::optional<std::uint16_t> uses = {}) {
+    std::vector<std::uint8_t> text{version, static_cast<std::uint8_t>(key.suite), 0x00, limit};
+    std::ranges::copy(key.value.bytes(), std::back_inserter(text));
+    if (uses) {
+        text.push_back(static_cast<std::uint8_t>(*uses >> 8));
+        text.push_back(static_cast<std::uint8_t>(*uses));
+    }
+    return text;
+}
+[[nodiscard]] protocol::ShortCommand prepare_lock(Suite suite) {
+    return protocol::make_command(0x80, 0x1A, protocol::delegated_lock_limit,
+                                  counted_lock_index(suite), both_factors());
+}
+/// 80 FA of a lock of a hot-listed card with a challenge that says which.
+[[nodiscard]] protocol::ShortCommand compute_lock(std::uint8_t mark = 1) {
+    auto text = hex("0102030405060708 841E000004 800000");
+    text[0] = mark;
+    return protocol::make_command(0x80, 0xFA, 0x05, 0x00, text, 4);
+}
+[[nodiscard]] PurseKey control_of(Suite suite) {
+    return card_key(protocol::KeyUsage::control, suite);
 }
 
-TEST_CASE("sam: a blocked SAM computes nothing (domain.md 1.1)") {
+}  // namespace
+
+TEST_CASE("sam: a key with limited uses computes so often over resets (docs/card_commands.md, 8)") {
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        for (std::uint8_t use = 0; use < counted_uses.value(); ++use) {
+            // Preparing and being refused are no use: nothing was computed.
+            sam.must(prepare_lock(suite));
+            CHECK(status(sam.send(compute(0x08, hex("0102030405060708")))) == 0x6985);
+            CHECK(status(sam.send(compute_lock(use))) == 0x6901);
+            sam.must(prepare_lock(suite));
+            const auto mac = sam.must(compute_lock(use));
+            const crypto::purse::Challenge challenge{
+                std::array<std::uint8_t, 8>{use, 2, 3, 4, 5, 6, 7, 8}};
+            CHECK(std::ranges::equal(mac, crypto::purse::secure_messaging_mac(
+                                              card_key(protocol::KeyUsage::application_lock, suite),
+                                              challenge, {0x84, 0x1E, 0x00, 0x00, 0x04}, {})));
+            sam.power_on();
+            sam.must(protocol::select_by_name(protocol::sam_aid));
+        }
+        CHECK(status(sam.send(prepare_lock(suite))) == 0x9402);
+        CHECK(status(sam.send(compute_lock())) == 0x6901);
+        sam.power_on();
+        sam.must(protocol::select_by_name(protocol::sam_aid));
+        CHECK(status(sam.send(prepare_lock(suite))) == 0x9402);
+        // The same card's lock under the key that is not counted is another key's business.
+        sam.must(protocol::make_command(0x80, 0x1A, protocol::delegated_lock_limit,
+                                        suite == Suite::sm4 ? 0 : 1, both_factors()));
+        sam.must(compute_lock());
+    }
+}
+
+TEST_CASE("sam: a use is durable before its answer leaves (docs/card_commands.md 8)") {
     Chip sam = issued_sam();
-    const auto lock = card_key(protocol::KeyUsage::application_lock, Suite::sm4);
-    sam.must(protect(sam, lock, {{0x84, 0x1E, 0, 0}, {}}));
-    CHECK(status(sam.send(protocol::make_command(0x80, 0x1A, 0x45, 0, both_factors()))) == 0x6A81);
-    Chip card = issued_card();
-    load(card, 10);
-    CHECK_THROWS((void)open_purchase(card, sam, 1, TransactionType::purchase));
-    const auto unlock = card_key(protocol::KeyUsage::application_unlock, Suite::sm4);
-    sam.must(protect(sam, unlock, {{0x84, 0x18, 0, 0}, {}}));
-    (void)open_purchase(card, sam, 1, TransactionType::purchase);
+    sam.must(prepare_lock(Suite::sm4));
+    sam.flash().wear_out();
+    const auto refused = sam.send(compute_lock());
+    CHECK(status(refused) == 0x6581);
+    CHECK(refused.data.empty());
+    sam.flash().repair();
+    sam.power_on();
+    sam.must(protocol::select_by_name(protocol::sam_aid));
+    // One use: 4 bytes of header, 4 + 4 of the entry, 4 of the check, 4 of the seal.
+    sam.must(prepare_lock(Suite::sm4));
+    sam.must(compute_lock());
+    sam.must(prepare_lock(Suite::sm4));
+    const auto before = sam.flash().counts().programs;
+    sam.must(compute_lock());
+    CHECK(4 * (sam.flash().counts().programs - before) == 20);
+    // A key without a limit programs nothing.
+    prepare(sam, 0x46, 2);
+    const auto between = sam.flash().counts().programs;
+    sam.must(compute(0x08, hex("0102030405060708")));
+    CHECK(sam.flash().counts().programs == between);
+}
+
+TEST_CASE("sam: only the issuer renews the uses of a key (docs/card_commands.md 8)") {
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        const auto lock = master_key(protocol::KeyUsage::application_lock, suite);
+        const protocol::KeyIndex index{counted_lock_index(suite)};
+        const auto renew = [&](const PurseKey& control, Bytes text) {
+            return status(sam.send(
+                write_key(sam, control, protocol::KeyUsage::sam_delegated_mac, index, text)));
+        };
+        const auto uses = [&] {
+            unsigned count = 0;
+            while (count < 10 && sam.send(prepare_lock(suite)).ok()) {
+                sam.must(compute_lock());
+                ++count;
+            }
+            return count;
+        };
+        CHECK(uses() == counted_uses.value());
+        CHECK(renew(card_key(protocol::KeyUsage::maintenance, suite), key_text(2, 0x45, lock, 5)) ==
+              0x6988);
+        // The two bytes belong to it, and no other key has them.
+        CHECK(renew(control_of(suite), key_text(2, 0x45, lock)) == 0x6A80);
+        CHECK(status(sam.send(write_key(sam, control_of(suite), protocol::KeyUsage::sam_purchase,
+                                        protocol::KeyIndex{0}, key_text(2, 0, lock, 5)))) ==
+              0x6A80);
+        CHECK(uses() == 0);
+        CHECK(renew(control_of(suite), key_text(2, 0x45, lock, 5)) == 0x9000);
+        CHECK(uses() == 5);
+        CHECK(renew(control_of(suite), key_text(3, 0x45, lock, 0)) == 0x9000);  // without limit
+        CHECK(uses() == 10);
+        CHECK(renew(control_of(suite), key_text(4, 0x45, lock, 1)) == 0x9000);
+        CHECK(uses() == 1);
+    }
+}
+
+TEST_CASE("sam: more uses than were written are damage and no gift") {
+    Chip sam = issued_sam();
+    {
+        firmware::Store store{sam.flash()};
+        REQUIRE(store.mount().has_value());
+        for (std::uint16_t slot = 0; slot < firmware::objects::key_slot_count; ++slot) {
+            const firmware::ObjectId id{
+                static_cast<std::uint16_t>(firmware::objects::key_tries_first + slot)};
+            std::array<std::uint8_t, 2> uses{};
+            if (!store.read(id, uses)) continue;
+            CHECK(uses == std::array<std::uint8_t, 2>{0, 3});
+            firmware::Transaction change;
+            uses[1] = 4;
+            REQUIRE(change.put(id, uses).has_value());
+            REQUIRE(store.commit(change, firmware::Urgency::tap).has_value());
+        }
+    }
+    sam.power_on();
+    sam.must(protocol::select_by_name(protocol::sam_aid));
+    CHECK(status(sam.send(prepare_lock(Suite::sm4))) == 0x6581);
+}
+
+TEST_CASE("sam: a new purchase key is loaded under the transport key only (domain.md 1.9, 1.12)") {
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        const auto fresh = master_key(protocol::KeyUsage::load, Suite::sm4);
+        const auto text = key_text(2, 0, fresh);
+        const auto write = [&](const PurseKey& with, std::uint8_t index) {
+            return status(sam.send(write_key(sam, with, protocol::KeyUsage::sam_purchase,
+                                             protocol::KeyIndex{index}, text)));
+        };
+        const auto init = [](std::uint8_t version) {
+            return protocol::init_sam_for_purchase({{1, 2, 3, 4},
+                                                    protocol::OfflineCounter{7},
+                                                    protocol::Money::from_fen(5),
+                                                    TransactionType::purchase,
+                                                    noon(),
+                                                    protocol::KeyVersion{version},
+                                                    Suite::sm4,
+                                                    protocol::card_factor(card_number),
+                                                    issuer.value()});
+        };
+        CHECK(write(fresh, 0) == 0x6988);
+        CHECK(write(card_key(protocol::KeyUsage::application_lock, suite), 0) == 0x6988);
+        CHECK(write(control_of(suite), 7) == 0x6985);  // only in place of another
+        CHECK(sam.send(init(1)).ok());
+        CHECK(write(control_of(suite), 0) == 0x9000);
+        CHECK(status(sam.send(init(1))) == 0x9403);
+        CHECK(sam.send(init(2)).ok());
+    }
+}
+
+TEST_CASE("sam: a blocked SAM computes nothing and blocked for good is for ever (domain.md 1.1)") {
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        Chip card = issued_card(suite);
+        load(card, 10, suite);
+        const auto lock = card_key(protocol::KeyUsage::application_lock, suite);
+        const auto unlock = card_key(protocol::KeyUsage::application_unlock, suite);
+        const auto computes = [&](unsigned refusal) {
+            CHECK(status(sam.send(protocol::make_command(0x80, 0x1A, 0x45, 0, both_factors()))) ==
+                  refusal);
+            CHECK(status(sam.send(compute_lock())) == refusal);
+            CHECK(status(sam.send(protocol::credit_sam_for_purchase({}))) == refusal);
+            CHECK(status(
+                      sam.send(write_key(sam, control_of(suite), protocol::KeyUsage::sam_purchase,
+                                         protocol::KeyIndex{0}, key_text(2, 0, lock)))) == refusal);
+            CHECK_THROWS((void)open_purchase(card, sam, 1, TransactionType::purchase));
+        };
+        CHECK(status(sam.send(protect(sam, unlock, {{0x84, 0x1E, 0, 0}, {}}))) == 0x6988);
+        (void)open_purchase(card, sam, 1, TransactionType::purchase);
+        // A purchase and a computation that are open when the block comes end with it.
+        sam.must(protocol::make_command(0x80, 0x1A, 0x45, 0, both_factors()));
+        sam.must(protect(sam, lock, {{0x84, 0x1E, 0, 0}, {}}));
+        computes(0x6A81);
+        sam.power_on();
+        CHECK(status(sam.send(protocol::select_by_name(protocol::sam_aid))) == 0x6283);
+        computes(0x6A81);
+        sam.must(protect(sam, unlock, {{0x84, 0x18, 0, 0}, {}}));
+        (void)open_purchase(card, sam, 1, TransactionType::purchase);
+        sam.must(protect(sam, lock, {{0x84, 0x1E, 0, 1}, {}}));
+        computes(0x9303);
+        CHECK(status(sam.send(protect(sam, unlock, {{0x84, 0x18, 0, 0}, {}}))) == 0x9303);
+    }
 }
 
 TEST_CASE("sam: the terminal number is read from the application, written only in the MF") {
-    Chip sam = issued_sam();
-    CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
-    // The application's own maintenance key must not reach a file of the MF.
-    constexpr std::array<std::uint8_t, 6> other{9, 9, 9, 9, 9, 9};
-    const auto key = card_key(protocol::KeyUsage::maintenance, Suite::sm4);
-    const auto write = protocol::write_binary_command(protocol::sam_sfi_terminal, 0, other);
-    CHECK(status(sam.send(protect(sam, key, write))) == 0x6A82);
-    CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
+        // The application's own maintenance key must not reach a file of the MF.
+        constexpr std::array<std::uint8_t, 6> other{9, 9, 9, 9, 9, 9};
+        const auto key = card_key(protocol::KeyUsage::maintenance, suite);
+        const auto write = protocol::write_binary_command(protocol::sam_sfi_terminal, 0, other);
+        CHECK(status(sam.send(protect(sam, key, write))) == 0x6A82);
+        sam.must(protocol::select_file(protocol::master_file));
+        CHECK(status(sam.send(protect(sam, key, write))) == 0x6988);
+        CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
+        sam.must(protect(sam, sam_master_file_key(suite), write));
+        sam.must(protocol::select_by_name(protocol::sam_aid));
+        CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), other));
+        // The next MAC1 covers the new number: the card, told the old one, refuses it.
+        Chip card = issued_card(suite);
+        load(card, 10, suite);
+        const auto opened = open_purchase(card, sam, 1, TransactionType::purchase);
+        CHECK(status(card.send(debit(opened))) == 0x9302);
+    }
 }

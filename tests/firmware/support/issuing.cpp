@@ -111,6 +111,10 @@ PurseKey card_key(KeyUsage usage, Suite suite) {
     return crypto::purse::diversify(master_key(usage, suite), issuer, card_number);
 }
 
+PurseKey sam_master_file_key(Suite suite) {
+    return card_key(KeyUsage::pin_reload, suite);
+}
+
 namespace {
 
 [[nodiscard]] protocol::Date date(unsigned year, unsigned month, unsigned day) {
@@ -173,9 +177,10 @@ std::vector<ShortCommand> transit_card_script(const std::array<std::uint8_t, 8>&
 }
 
 std::vector<ShortCommand> sam_script(const std::array<std::uint8_t, 8>& challenge,
-                                     const protocol::ChipSerial& serial, protocol::Mac* receipt) {
-    PersonalisationSession session{
-        crypto::purse::transport_key(transport_master(Suite::sm4), serial), challenge};
+                                     const protocol::ChipSerial& serial, protocol::Mac* receipt,
+                                     Suite suite) {
+    PersonalisationSession session{crypto::purse::transport_key(transport_master(suite), serial),
+                                   challenge};
     std::vector<ShortCommand> out{session.authenticate(),
                                   session.protect(protocol::erase_command())};
     create_files(out, session, protocol::sam_master_files);
@@ -188,24 +193,33 @@ std::vector<ShortCommand> sam_script(const std::array<std::uint8_t, 8>& challeng
         session.protect(protocol::create_file_command(protocol::sam_application, definition)));
     create_files(out, session, protocol::sam_application_files);
     std::uint8_t index = 0;
-    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+    for (const auto of : {Suite::sm4, Suite::triple_des}) {
         out.push_back(session.write_key(KeyUsage::sam_purchase, KeyIndex{index}, key_version,
-                                        master_key(KeyUsage::purchase, suite), 0));
-        out.push_back(session.write_key(KeyUsage::sam_delegated_mac, KeyIndex{index}, key_version,
-                                        master_key(KeyUsage::application_lock, suite), 0,
-                                        protocol::delegated_lock_limit));
+                                        master_key(KeyUsage::purchase, of), 0));
+        out.push_back(session.write_delegated_key(
+            KeyIndex{index}, key_version, master_key(KeyUsage::application_lock, of),
+            protocol::delegated_lock_limit, protocol::uses_unlimited));
         ++index;
     }
     for (std::uint8_t usage = 0x46; usage <= 0x48; ++usage) {  // general, one purpose each
-        out.push_back(session.write_key(KeyUsage::sam_delegated_mac, KeyIndex{index}, key_version,
-                                        master_key(KeyUsage::maintenance, Suite::sm4), 0, usage));
+        out.push_back(session.write_delegated_key(KeyIndex{index}, key_version,
+                                                  master_key(KeyUsage::maintenance, Suite::sm4),
+                                                  usage, protocol::uses_unlimited));
+        ++index;
+    }
+    for (const auto of : {Suite::sm4, Suite::triple_des}) {  // counted
+        out.push_back(session.write_delegated_key(KeyIndex{index}, key_version,
+                                                  master_key(KeyUsage::application_lock, of),
+                                                  protocol::delegated_lock_limit, counted_uses));
         ++index;
     }
     for (const auto usage : {KeyUsage::control, KeyUsage::application_lock,
                              KeyUsage::application_unlock, KeyUsage::maintenance}) {
-        out.push_back(
-            session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, Suite::sm4)));
+        out.push_back(session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, suite)));
     }
+    out.push_back(protocol::select_file(protocol::master_file));
+    out.push_back(session.write_key(KeyUsage::maintenance, KeyIndex{0}, key_version,
+                                    sam_master_file_key(suite)));
     const auto activation = session.activate(serial);
     out.push_back(activation.command);
     if (receipt != nullptr) *receipt = activation.receipt;
@@ -242,11 +256,11 @@ Chip issued_card(Suite suite, std::uint64_t seed) {
     return chip;
 }
 
-Chip issued_sam(std::uint64_t seed) {
+Chip issued_sam(std::uint64_t seed, Suite suite) {
     Chip chip{"sam", seed};
-    chip.manufacture(sam_serial);
+    chip.manufacture(sam_serial, suite);
     protocol::Mac receipt{};
-    const auto script = sam_script(challenge_of(chip), sam_serial, &receipt);
+    const auto script = sam_script(challenge_of(chip), sam_serial, &receipt, suite);
     run_script(chip, script, receipt);
     chip.power_on();
     chip.must(protocol::select_by_name(protocol::sam_aid));

@@ -81,27 +81,36 @@ private:
 [[nodiscard]] PurseKey master_key(protocol::KeyUsage usage, Suite suite);
 [[nodiscard]] PurseKey transport_master(Suite suite);
 [[nodiscard]] PurseKey card_key(protocol::KeyUsage usage, Suite suite);
+/// The SAM's key 36 of its MF, for the terminal number.
+[[nodiscard]] PurseKey sam_master_file_key(Suite suite);
 
 extern const protocol::IssuerId issuer;
 extern const protocol::CardNumber card_number;
 extern const protocol::TerminalNumber terminal;
 constexpr std::array<std::uint8_t, 3> first_pin{0x12, 0x34, 0x56};
 constexpr protocol::KeyVersion key_version{1};
+/// The SAM's delegated keys: locks 00 (SM4) and 01 (3DES), general 02 to 04, and locks 05 (SM4) and
+/// 06 (3DES) that may be used so often.
+constexpr protocol::KeyUses counted_uses{3};
+constexpr std::uint8_t counted_lock_index(Suite suite) {
+    return suite == Suite::sm4 ? 5 : 6;
+}
 
 /// The whole sequence of docs/card_commands.md, 3, from one challenge.
 [[nodiscard]] std::vector<protocol::ShortCommand> transit_card_script(
     const std::array<std::uint8_t, 8>& challenge, const protocol::ChipSerial& serial, Suite suite,
     protocol::Mac* receipt = nullptr);
+/// `suite`: of the keys that manage the SAM itself; what it computes with it has in both.
 [[nodiscard]] std::vector<protocol::ShortCommand> sam_script(
     const std::array<std::uint8_t, 8>& challenge, const protocol::ChipSerial& serial,
-    protocol::Mac* receipt = nullptr);
+    protocol::Mac* receipt = nullptr, Suite suite = Suite::sm4);
 
 constexpr protocol::ChipSerial card_serial{{0, 1, 2, 3, 4, 5, 6, 7}};
 constexpr protocol::ChipSerial sam_serial{{0x5A, 1, 2, 3, 4, 5, 6, 7}};
 
 /// Ready for use, powered on, transit application selected.
 [[nodiscard]] Chip issued_card(Suite suite = Suite::sm4, std::uint64_t seed = 1);
-[[nodiscard]] Chip issued_sam(std::uint64_t seed = 1);
+[[nodiscard]] Chip issued_sam(std::uint64_t seed = 1, Suite suite = Suite::sm4);
 
 // ---- What a terminal does ----
 [[nodiscard]] std::uint32_t balance(Chip& card);

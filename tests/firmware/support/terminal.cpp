@@ -81,6 +81,34 @@ protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen, Suite suite)
                                                                  terminal, noon()))});
 }
 
+protocol::ShortCommand unload(Chip& card, std::uint32_t fen, Suite suite) {
+    card.must(protocol::verify_pin(first_pin));
+    const auto opened = protocol::LoadInitialised::parse(
+        card.must(protocol::initialise_for_unload(initialise_data(fen))));
+    const auto key = crypto::purse::online_process_key(card_key(protocol::KeyUsage::unload, suite),
+                                                       opened->random, opened->counter);
+    return protocol::debit_for_unload(
+        {noon(),
+         crypto::purse::purse_mac(
+             key, protocol::load_mac2_input(Money::from_fen(fen), protocol::TransactionType::unload,
+                                            terminal, noon()))});
+}
+
+protocol::ShortCommand new_limit(Chip& card, std::uint32_t fen, Suite suite) {
+    card.must(protocol::verify_pin(first_pin));
+    const auto answer = card.must(protocol::initialise_for_update(KeyIndex{1}, terminal));
+    protocol::ByteReader in{answer};
+    (void)in.take_u32();
+    const protocol::OnlineCounter counter{in.take_u16().value()};
+    (void)in.take(5);
+    const auto random = in.take_array<4>().value();
+    const auto key = crypto::purse::online_process_key(
+        card_key(protocol::KeyUsage::overdraft, suite), random, counter);
+    return protocol::update_overdraw_limit(
+        {fen, noon(),
+         crypto::purse::purse_mac(key, protocol::overdraft_mac2_input(fen, terminal, noon()))});
+}
+
 std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark) {
     std::array<std::uint8_t, protocol::TripRecord::size> out{};
     out[0] = 0x06;
@@ -106,6 +134,15 @@ protocol::ShortCommand protect(Chip& card, const PurseKey& key,
         crypto::purse::secure_messaging_mac(key, crypto::purse::Challenge{challenge}, header, data);
     data.insert(data.end(), mac.begin(), mac.end());
     return protocol::make_command(header[0], header[1], header[2], header[3], data, command.le);
+}
+
+protocol::ShortCommand write_key(Chip& chip, const PurseKey& control, protocol::KeyUsage usage,
+                                 protocol::KeyIndex index, Bytes plain) {
+    std::array<std::uint8_t, 48> text{};
+    const auto size = crypto::purse::encipher(control, plain, text);
+    if (!size) throw std::runtime_error{"the plaintext is too long"};
+    return protect(chip, control,
+                   {protocol::write_key_header(usage, index), Bytes{text}.first(*size)});
 }
 
 }  // namespace tests

@@ -24,12 +24,21 @@ void lock_grey(Chip& card, Chip& sam);
 /// GREY UNLOCK of this sum, as the issuer's host would answer. Verifies the PIN.
 [[nodiscard]] protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen,
                                                    Suite suite = Suite::sm4);
+/// DEBIT FOR UNLOAD, UPDATE OVERDRAW LIMIT: as the issuer's host would answer. They verify the PIN.
+[[nodiscard]] protocol::ShortCommand unload(Chip& card, std::uint32_t fen,
+                                            Suite suite = Suite::sm4);
+[[nodiscard]] protocol::ShortCommand new_limit(Chip& card, std::uint32_t fen,
+                                               Suite suite = Suite::sm4);
 /// Records that differ by their last byte.
 [[nodiscard]] std::array<std::uint8_t, protocol::TripRecord::size> trip(std::uint8_t mark);
 [[nodiscard]] std::array<std::uint8_t, protocol::RailJourney::size> journey(std::uint8_t mark);
 /// Adds the MAC of operational secure messaging, with a fresh challenge of the card.
 [[nodiscard]] protocol::ShortCommand protect(Chip& card, const PurseKey& key,
                                              const protocol::PlainCommand& command);
+/// WRITE KEY in operation: the plaintext (version1 suite1 tries1 limit1 value) under this key 39.
+[[nodiscard]] protocol::ShortCommand write_key(Chip& chip, const PurseKey& control,
+                                               protocol::KeyUsage usage, protocol::KeyIndex index,
+                                               Bytes plain);
 [[nodiscard]] constexpr unsigned status(const Answer& answer) {
     return static_cast<unsigned>(answer.status);
 }

@@ -7,7 +7,7 @@ namespace tests::tear {
 [[nodiscard]] std::vector<Case> purse_cases(Suite suite);
 [[nodiscard]] std::vector<Case> management_cases(Suite suite);
 [[nodiscard]] std::vector<Case> personalisation_cases();
-[[nodiscard]] std::vector<Case> sam_cases();
+[[nodiscard]] std::vector<Case> sam_cases(Suite suite);
 
 // ---- What the cases share ----
 /// Loaded, used, its PIN known: a card in the middle of its life.

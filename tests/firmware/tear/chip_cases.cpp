@@ -171,12 +171,196 @@ void select_sam(Chip& sam) {
     return out;
 }
 
+// ---- What changes a SAM for longer than a number -----------------------------------------------
+
+const Command select_sam_command = bytes_of(protocol::select_by_name(protocol::sam_aid));
+
+[[nodiscard]] std::vector<Command> sam_looks() {
+    return {hex("80CADF200B"), select_sam_command, hex("00B0960006"), hex("00B0970019"),
+            hex("80CADF200B")};
+}
+[[nodiscard]] Command prepare_lock(Suite suite) {
+    std::vector<std::uint8_t> factors;
+    std::ranges::copy(protocol::card_factor(card_number), std::back_inserter(factors));
+    std::ranges::copy(issuer.value(), std::back_inserter(factors));
+    return bytes_of(protocol::make_command(0x80, 0x1A, protocol::delegated_lock_limit,
+                                           counted_lock_index(suite), factors));
+}
+const Command compute_lock = hex("80FA0500 10 0102030405060708 841E000004800000 04");
+
+/// Uses the key up: as many computations succeed as were left.
+[[nodiscard]] std::vector<Command> use_up(Suite suite) {
+    std::vector<Command> out;
+    for (unsigned i = 0; i <= counted_uses.value(); ++i) {
+        out.push_back(prepare_lock(suite));
+        out.push_back(compute_lock);
+    }
+    return out;
+}
+/// A wrong MAC under this command's key, until 6983.
+[[nodiscard]] Probe wrong_sam_mac(std::string_view header) {
+    return {{select_sam_command, hex("0084000004"), hex(std::string{header} + "04 00000000")}};
+}
+void init_once(Chip& sam) {
+    select_sam(sam);
+    sam.must(init_sam());
+}
+
+struct SamMaking {
+    Suite suite;
+    std::vector<Case>* out;
+
+    Case& add(
+        const char* name, std::function<Command(Chip&)> command,
+        std::function<void(Chip&)> before = [](Chip&) {}) const {
+        Case tested;
+        tested.name = std::string{name} + (suite == Suite::sm4 ? ", SM4" : ", 3DES");
+        tested.make = [with = suite, before = std::move(before)] {
+            Chip sam = issued_sam(1, with);
+            before(sam);
+            sam.power_on();
+            return sam;
+        };
+        tested.prepare = [command = std::move(command)](Chip& sam) {
+            select_sam(sam);
+            return command(sam);
+        };
+        tested.looks = sam_looks();
+        tested.next = init_once;
+        out->push_back(std::move(tested));
+        return out->back();
+    }
+    [[nodiscard]] Command managed(Chip& sam, KeyUsage usage,
+                                  const std::array<std::uint8_t, 4>& header) const {
+        return bytes_of(protect(sam, card_key(usage, suite), {header, {}}));
+    }
+    /// WRITE KEY, with uses if it is a delegated key.
+    [[nodiscard]] Command new_key(Chip& sam, KeyUsage usage, std::uint8_t index,
+                                  KeyUsage value) const {
+        const bool is_delegated = usage == KeyUsage::sam_delegated_mac;
+        std::vector<std::uint8_t> text{
+            0x02, static_cast<std::uint8_t>(suite), 0x00,
+            is_delegated ? protocol::delegated_lock_limit : std::uint8_t{0}};
+        const auto fresh = master_key(value, suite);
+        std::ranges::copy(fresh.value.bytes(), std::back_inserter(text));
+        if (is_delegated) text.insert(text.end(), {0x00, 0x02});
+        return bytes_of(
+            write_key(sam, card_key(KeyUsage::control, suite), usage, KeyIndex{index}, text));
+    }
+};
+
+void use_up_all(Chip& sam, Suite suite) {
+    select_sam(sam);
+    for (unsigned i = 0; i < counted_uses.value(); ++i) {
+        sam.must(prepare_lock(suite));
+        sam.must(compute_lock);
+    }
+}
+
+/// The uses of a delegated key: taken, and renewed.
+void add_uses(const SamMaking& making) {
+    const Suite suite = making.suite;
+    const auto compute = [suite](Chip& sam) {
+        sam.must(prepare_lock(suite));
+        return compute_lock;
+    };
+    making.add("80 FA of a counted key", compute).trials = use_up(suite);
+    making
+        .add("80 FA of a counted key, the last use", compute,
+             [suite](Chip& sam) {
+                 select_sam(sam);
+                 for (unsigned i = 1; i < counted_uses.value(); ++i) {
+                     sam.must(prepare_lock(suite));
+                     sam.must(compute_lock);
+                 }
+             })
+        .trials = use_up(suite);
+    Case& renewed = making.add(
+        "WRITE KEY renews the uses",
+        [making](Chip& sam) {
+            return making.new_key(sam, KeyUsage::sam_delegated_mac,
+                                  counted_lock_index(making.suite), KeyUsage::application_lock);
+        },
+        [suite](Chip& sam) { use_up_all(sam, suite); });
+    renewed.trials = use_up(suite);
+    renewed.probe = wrong_sam_mac("84D42500");
+}
+
+/// Its keys, its terminal number, its blocks.
+void add_sam_management(const SamMaking& making) {
+    const Suite suite = making.suite;
+    const std::uint8_t index = suite == Suite::sm4 ? 0 : 1;
+    protocol::SamPurchaseData of_new_key{{1, 2, 3, 4},
+                                         protocol::OfflineCounter{7},
+                                         protocol::Money::from_fen(5),
+                                         protocol::TransactionType::purchase,
+                                         noon(),
+                                         protocol::KeyVersion{2},
+                                         suite,
+                                         protocol::card_factor(card_number),
+                                         issuer.value()};
+    const Command init_new = bytes_of(protocol::init_sam_for_purchase(of_new_key));
+    of_new_key.key_version = key_version;
+    const Command init_old = bytes_of(protocol::init_sam_for_purchase(of_new_key));
+    Case& loads = making.add("WRITE KEY of a SAM", [making, index](Chip& sam) {
+        return making.new_key(sam, KeyUsage::sam_purchase, index, KeyUsage::load);
+    });
+    loads.trials = {init_old, init_new};
+    loads.probe = wrong_sam_mac("84D42100");
+    loads.next = [init_new](Chip& sam) {
+        select_sam(sam);
+        sam.must(init_new);
+    };
+    making.add("UPDATE BINARY of a SAM's terminal number", [suite](Chip& sam) {
+        sam.must(protocol::select_file(protocol::master_file));
+        constexpr std::array<std::uint8_t, 6> other{9, 9, 9, 9, 9, 9};
+        return bytes_of(
+            protect(sam, sam_master_file_key(suite),
+                    protocol::write_binary_command(protocol::sam_sfi_terminal, 0, other)));
+    });
+    const auto blocks = [making](std::uint8_t for_good) {
+        return [making, for_good](Chip& sam) {
+            return making.managed(sam, KeyUsage::application_lock, {0x84, 0x1E, 0, for_good});
+        };
+    };
+    const auto unblock = [making](Chip& sam) {
+        return making.managed(sam, KeyUsage::application_unlock, {0x84, 0x18, 0, 0});
+    };
+    const auto only_select = [](Chip& sam) { (void)sam.send(select_sam_command); };
+    Case& block = making.add("APPLICATION BLOCK of a SAM", blocks(0));
+    block.trials = {bytes_of(init_sam()), prepare_lock(suite)};
+    block.probe = wrong_sam_mac("841E0000");
+    block.next = [unblock](Chip& sam) {
+        (void)sam.send(select_sam_command);
+        sam.must(unblock(sam));
+        init_once(sam);
+    };
+    Case& for_good = making.add("APPLICATION BLOCK of a SAM for good", blocks(1));
+    for_good.trials = block.trials;
+    for_good.next = only_select;
+    Case& frees = making.add("APPLICATION UNBLOCK of a SAM", unblock, [blocks](Chip& sam) {
+        select_sam(sam);
+        sam.must(blocks(0)(sam));
+    });
+    frees.prepare = [unblock, only_select](Chip& sam) {
+        only_select(sam);
+        return unblock(sam);
+    };
+    frees.trials = block.trials;
+}
+
 }  // namespace
 
-std::vector<Case> sam_cases() {
+std::vector<Case> sam_cases(Suite suite) {
     std::vector<Case> out;
-    out.push_back(sam_init("INIT SAM FOR PURCHASE, first of a session", 0));
-    out.push_back(sam_init("INIT SAM FOR PURCHASE, a block is used up", 32));
+    out.reserve(16);  // add() hands out references
+    if (suite == Suite::sm4) {
+        out.push_back(sam_init("INIT SAM FOR PURCHASE, first of a session", 0));
+        out.push_back(sam_init("INIT SAM FOR PURCHASE, a block is used up", 32));
+    }
+    const SamMaking making{suite, &out};
+    add_uses(making);
+    add_sam_management(making);
     return out;
 }
 

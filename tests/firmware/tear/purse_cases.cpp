@@ -40,33 +40,6 @@ namespace {
     return debit(open_purchase(card, sam, fen, TransactionType::purchase));
 }
 
-[[nodiscard]] protocol::ShortCommand unload(Chip& card, std::uint32_t fen, Suite suite) {
-    card.must(protocol::verify_pin(first_pin));
-    const auto opened = protocol::LoadInitialised::parse(
-        card.must(protocol::initialise_for_unload(initialise_data(fen))));
-    const auto key = crypto::purse::online_process_key(card_key(KeyUsage::unload, suite),
-                                                       opened->random, opened->counter);
-    return protocol::debit_for_unload(
-        {noon(), crypto::purse::purse_mac(
-                     key, protocol::load_mac2_input(Money::from_fen(fen), TransactionType::unload,
-                                                    terminal, noon()))});
-}
-
-[[nodiscard]] protocol::ShortCommand new_limit(Chip& card, std::uint32_t fen, Suite suite) {
-    card.must(protocol::verify_pin(first_pin));
-    const auto answer = card.must(protocol::initialise_for_update(KeyIndex{1}, terminal));
-    protocol::ByteReader in{answer};
-    (void)in.take_u32();
-    const protocol::OnlineCounter counter{in.take_u16().value()};
-    (void)in.take(5);
-    const auto random = in.take_array<4>().value();
-    const auto key =
-        crypto::purse::online_process_key(card_key(KeyUsage::overdraft, suite), random, counter);
-    return protocol::update_overdraw_limit(
-        {fen, noon(),
-         crypto::purse::purse_mac(key, protocol::overdraft_mac2_input(fen, terminal, noon()))});
-}
-
 const Command select_command = bytes_of(protocol::select_by_name(protocol::transit_aid));
 
 /// A wrong MAC of a purse transaction; the last one says 9303.
