@@ -11,13 +11,14 @@
 
 namespace firmware::log_format {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t version = 2;
 
-// A page: five header units, then records. Section 2.1.
+// A page: six header units, then records. Section 2.1.
 constexpr unsigned ready_mark_unit = 0;  ///< 2 units, programmed right after the page was erased
 constexpr unsigned begun_unit = 2;       ///< zero before the opening mark is begun
 constexpr unsigned open_mark_unit = 3;   ///< 2 units: sequence, page before, its end, check
-constexpr unsigned first_record_unit = 5;
+constexpr unsigned leaving_unit = 5;     ///< zero before the opening is begun to be zeroed
+constexpr unsigned first_record_unit = 6;
 constexpr unsigned units_per_page = flash_model::units_per_page;
 
 using Mark = std::array<std::uint8_t, 2 * flash_model::unit_size>;
@@ -161,13 +162,14 @@ constexpr unsigned frame_units_max = units_per_page - first_record_unit - 1;  //
 
 static_assert(flash_model::page_count_max * flash_model::endurance_erases < (1U << 24),
               "each opening costs an erasure of its page: the sequence never wraps");
-constexpr std::uint32_t distance_max = 0xFF;  ///< from a page's sequence back to its predecessor's
+constexpr std::uint16_t no_page = 0xFF;
+static_assert(flash_model::page_count_max <= no_page);
 
 /// What opens a page: its place in the log, which page it follows, and where that one's records
 /// end.
 struct Opening {
     std::uint32_t sequence;     ///< 24 bits, from 1; the flash is worn out long before they end
-    std::uint32_t predecessor;  ///< sequence of the page before, at most 255 less; 0 for the first
+    std::uint16_t predecessor;  ///< number of the page before; no_page for the first
     unsigned previous_end;  ///< unit behind the last record of the page before, its seal included
 };
 
@@ -176,7 +178,7 @@ struct Opening {
               static_cast<std::uint8_t>(opening.sequence >> 8),
               static_cast<std::uint8_t>(opening.sequence),
               static_cast<std::uint8_t>(opening.previous_end - 1),
-              static_cast<std::uint8_t>(opening.sequence - opening.predecessor)};
+              static_cast<std::uint8_t>(opening.predecessor)};
     Crc32 crc;
     crc.add(protocol::Bytes{mark}.first(5));
     crc.add(std::array{version});
@@ -186,8 +188,8 @@ struct Opening {
 }
 [[nodiscard]] constexpr std::optional<Opening> decode_opening(const Mark& mark) {
     const auto sequence = static_cast<std::uint32_t>(mark[0] << 16 | mark[1] << 8 | mark[2]);
-    const Opening opening{sequence, sequence - mark[4], mark[3] + 1U};
-    if (mark[4] == 0 || mark[4] > sequence || encode(opening) != mark) return std::nullopt;
+    const Opening opening{sequence, mark[4], mark[3] + 1U};
+    if (sequence == 0 || encode(opening) != mark) return std::nullopt;
     return opening;
 }
 /// An opening with one flipped bit is still that opening: a page must not drop out of the log for

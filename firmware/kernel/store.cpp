@@ -200,14 +200,13 @@ Outcome<Store::Location> Store::claim(unsigned units, std::uint16_t pages_kept) 
         return static_cast<Location>(page_first + start);
     }
     if (ready_count_ <= pages_kept) return fail(StatusWord::not_enough_memory);
-    ONECARD_CHECK(
-        open_page(head_ == no_page ? log_format::first_record_unit : record_end_, head_sequence_));
+    ONECARD_CHECK(open_page(head_ == no_page ? log_format::first_record_unit : record_end_, head_));
     return static_cast<Location>(head_ * log_format::units_per_page + erased_from_);
 }
 
 /// Takes the next ready page after the head into the log. `previous_end`: where the records of the
 /// page before end; from now on nothing behind that is ever looked at.
-Outcome<void> Store::open_page(unsigned previous_end, std::uint32_t predecessor) {
+Outcome<void> Store::open_page(unsigned previous_end, std::uint16_t predecessor) {
     const unsigned pages = flash_->page_count();
     unsigned page = head_ == no_page ? 0 : (head_ + 1U) % pages;
     for (unsigned looked_at = 0; !has_page(ready_, page); page = (page + 1) % pages) {

@@ -154,7 +154,7 @@ public:
 private:
     using Location = std::uint16_t;  // page * units_per_page + unit
     static constexpr Location nowhere = 0xFFFF;
-    static constexpr std::uint16_t no_page = 0xFFFF;
+    static constexpr std::uint16_t no_page = log_format::no_page;
     using PageSet = std::array<std::uint32_t, flash_model::page_count_max / 32>;
     enum class State : std::uint8_t { unmounted, ready, failed };
     class EntryCursor;   // store_internal.hpp
@@ -169,7 +169,7 @@ private:
 
     // Writing the log (store.cpp).
     [[nodiscard]] Outcome<Location> claim(unsigned units, std::uint16_t pages_kept);
-    [[nodiscard]] Outcome<void> open_page(unsigned previous_end, std::uint32_t predecessor);
+    [[nodiscard]] Outcome<void> open_page(unsigned previous_end, std::uint16_t predecessor);
     [[nodiscard]] Outcome<void> write_frame(Location at, Bytes entries);
     [[nodiscard]] Outcome<void> seal();
     void apply(const log_format::Header& entry, Location at);
@@ -185,10 +185,11 @@ private:
     [[nodiscard]] bool log_is_long() const;
     [[nodiscard]] Outcome<void> reclaim_oldest();
     [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);
+    [[nodiscard]] Outcome<void> freshen_last_head();
     [[nodiscard]] unsigned relocation_limit() const;
     [[nodiscard]] bool fits_head(unsigned units) const;
     [[nodiscard]] std::uint16_t page_to_erase() const;
-    [[nodiscard]] std::uint16_t find_following(std::uint32_t sequence, std::uint16_t near) const;
+    [[nodiscard]] std::uint16_t find_following(std::uint16_t page, std::uint32_t sequence) const;
     [[nodiscard]] std::uint32_t live_units_max() const;
 
     // Recovery (store_recovery.cpp).
@@ -196,12 +197,15 @@ private:
     [[nodiscard]] log_format::Opening survey();
     [[nodiscard]] Outcome<PageSet> link_log(const log_format::Opening& newest);
     [[nodiscard]] Outcome<void> erase_idle_pages();
-    [[nodiscard]] Outcome<void> prove_head(const log_format::Opening& newest);
+    [[nodiscard]] bool is_staying(std::uint16_t page) const;
+    [[nodiscard]] bool is_opened(std::uint16_t page) const;
+    [[nodiscard]] Outcome<void> prove_head(const log_format::Opening& newest, PageSet& linked);
     [[nodiscard]] Outcome<void> replay_closed();
     [[nodiscard]] Outcome<void> replay_head();
     [[nodiscard]] Outcome<bool> replay_record(unsigned& unit, unsigned end);
     [[nodiscard]] Outcome<void> replay(Location first, unsigned units);
-    [[nodiscard]] Outcome<void> settle_by_opening(unsigned end, std::uint32_t predecessor);
+    [[nodiscard]] Outcome<void> settle_by_opening(unsigned end, std::uint16_t predecessor);
+    [[nodiscard]] bool is_head_empty() const;
     [[nodiscard]] Outcome<void> settle_tail();
     [[nodiscard]] bool check_matches(Location at, unsigned units) const;
     [[nodiscard]] unsigned find_end(std::uint16_t page) const;

@@ -16,6 +16,11 @@ constexpr unsigned units_per_page = log_format::units_per_page;
 // A relocation frame holds at most this, so that an interrupted step has still moved something.
 constexpr unsigned relocation_units_max = 72;
 constexpr unsigned frame_overhead = 2;  // header and check
+// What can be live in a page. With two records (seal included, a tick is 3 units with one live):
+constexpr unsigned live_units_most = units_per_page - log_format::first_record_unit - 3 - 2;
+// with one, which a commit or one such page filled, no more. A fresh head takes it in one frame:
+static_assert(log_format::first_record_unit + 2 + live_units_most + frame_overhead + 1 <=
+              units_per_page);
 }  // namespace
 
 /// Leaves a finished frame and passes the zeros between records; false at the end.
@@ -60,8 +65,10 @@ std::optional<Store::EntryCursor::Entry> Store::EntryCursor::next() {
 /// Erases the page, then marks it ready: the mark proves that the erasure came to its end.
 Outcome<void> Store::prepare_page(std::uint16_t page) {
     const auto first = static_cast<Location>(page * units_per_page + log_format::ready_mark_unit);
-    // First the opening: while it stands, the page is in the log, whole. Then the ready mark, so
-    // that an interrupted erasure cannot leave a page that looks ready or opened (invariant 6).
+    // First the unit that says so: while it looks erased, the opening is whole (invariant 9). Then
+    // the opening: while it stands, the page is in the log, whole. Then the ready mark, so that an
+    // interrupted erasure cannot leave a page that looks ready or opened (invariant 6).
+    ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::leaving_unit), 1));
     ONECARD_CHECK(zero_units(static_cast<Location>(first + log_format::begun_unit), 3));
     set_page(in_log_, page, false);
     ONECARD_CHECK(zero_units(first, 2));
@@ -90,16 +97,27 @@ std::uint16_t Store::page_to_erase() const {
     return no_page;
 }
 
-/// The page of the log that follows the one with this sequence, or no_page.
-std::uint16_t Store::find_following(std::uint32_t sequence, std::uint16_t near) const {
+/// The page of the log that follows this one, or no_page. A lower sequence than `sequence`, its
+/// own, belongs to the oldest page: what that one followed is gone, its place used again.
+std::uint16_t Store::find_following(std::uint16_t page, std::uint32_t sequence) const {
     const unsigned pages = flash_->page_count();
     for (unsigned i = 1; i < pages; ++i) {
-        const auto page = static_cast<std::uint16_t>((near + i) % pages);
-        if (!has_page(in_log_, page)) continue;
-        const auto opening = read_opening(page);
-        if (opening && opening->predecessor == sequence) return page;
+        const auto candidate = static_cast<std::uint16_t>((page + i) % pages);
+        if (!has_page(in_log_, candidate)) continue;
+        const auto opening = read_opening(candidate);
+        if (opening && opening->predecessor == page && opening->sequence > sequence) {
+            return candidate;
+        }
     }
     return no_page;
+}
+
+/// With the last ready page, a copy must fit the head. An empty one whose first units were zeroed,
+/// one after each reset, may have become too short: a fresh page takes its place.
+Outcome<void> Store::freshen_last_head() {
+    if (ready_count_ != 1 || !is_head_empty() || tail_is_fresh_) return {};
+    ONECARD_CHECK(settle_tail());
+    return erase_idle_pages();
 }
 
 /// When only one page would be left, an interrupted frame must leave a head without a record, which
@@ -156,10 +174,11 @@ Outcome<bool> Store::relocate_some(std::uint16_t page, unsigned end) {
 /// versions of its objects are gone already, newer ones stand later in the log (invariant 7).
 Outcome<void> Store::reclaim_oldest() {
     const std::uint16_t page = oldest_;
-    const std::uint16_t following = find_following(oldest_sequence_, page);
+    const std::uint16_t following = find_following(page, oldest_sequence_);
     if (following == no_page) return damaged();
     const auto opening = read_opening(following);
     if (!opening) return damaged();
+    ONECARD_CHECK(freshen_last_head());
     for (;;) {
         ONECARD_TRY(moved, relocate_some(page, opening->previous_end));
         if (!moved) break;

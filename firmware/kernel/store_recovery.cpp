@@ -10,7 +10,7 @@ using protocol::StatusWord;
 namespace {
 constexpr unsigned units_per_page = log_format::units_per_page;
 constexpr unsigned first_record_unit = log_format::first_record_unit;
-// An opening is proven when something stands here or behind: behind the unit that followed it.
+// What stands here proves the unit before it, and that one the opening.
 constexpr unsigned proof_unit = first_record_unit + 1;
 // Below this, recovery reclaims before the first answer: many interrupted writes in a row got us
 // here.
@@ -37,15 +37,26 @@ bool Store::is_followed(std::uint16_t page, unsigned unit) const {
     return unit < units_per_page;
 }
 
+/// Has nobody begun to take this page out of the log? Then its opening is as it was written.
+bool Store::is_staying(std::uint16_t page) const {
+    return read_unit(static_cast<Location>(page * units_per_page + log_format::leaving_unit)) ==
+           log_format::erased_unit;
+}
+
+/// Of a page whose opening reads well: does it count? What follows the opening proves that it was
+/// written to its end, but not, while it may look erased itself, that nobody has begun to zero it
+/// again: that takes a page that is staying, or one unit more (invariant 9).
+bool Store::is_opened(std::uint16_t page) const {
+    return is_followed(page, is_staying(page) ? first_record_unit : proof_unit);
+}
+
 /// Step 1: which pages are opened, which are ready. The newest opened one is the head; its opening
 /// is kept as it was read, because the next look may differ until it is proven.
 log_format::Opening Store::survey() {
     Opening newest{};
     for (std::uint16_t page = 0; page < flash_->page_count(); ++page) {
-        const auto first = static_cast<Location>(page * units_per_page);
         if (const auto opening = read_opening(page)) {
-            // An opening that nothing followed may be gone at the next look: it does not count.
-            if (!is_followed(page, first_record_unit)) continue;
+            if (!is_opened(page)) continue;
             set_page(in_log_, page, true);
             if (opening->sequence > head_sequence_) {
                 head_sequence_ = opening->sequence;
@@ -54,6 +65,7 @@ log_format::Opening Store::survey() {
             }
             continue;
         }
+        const auto first = static_cast<Location>(page * units_per_page);
         log_format::Mark mark;
         flash_->read(static_cast<std::uint32_t>(first * flash_model::unit_size), mark);
         const FlashUnit begun = read_unit(static_cast<Location>(first + log_format::begun_unit));
@@ -71,29 +83,21 @@ Outcome<Store::PageSet> Store::link_log(const Opening& newest) {
     PageSet linked{};
     set_page(linked, head_, true);
     oldest_ = head_;
-    oldest_sequence_ = head_sequence_;
-    std::uint32_t wanted = newest.predecessor;
-    std::uint16_t page = head_;
-    const unsigned pages = flash_->page_count();
-    for (bool found = true; found && wanted != 0;) {
-        found = false;
-        for (unsigned i = 0; i < pages && !found; ++i) {
-            const auto candidate = static_cast<std::uint16_t>((page + pages - i) % pages);
-            if (!has_page(in_log_, candidate) || has_page(linked, candidate)) continue;
-            const auto opening = read_opening(candidate);
-            if (!opening || opening->sequence != wanted) continue;
-            found = true;
-            set_page(linked, candidate, true);
-            oldest_ = page = candidate;
-            oldest_sequence_ = wanted;
-            wanted = opening->predecessor;
-        }
+    Opening first = newest;
+    while (first.predecessor != no_page && has_page(in_log_, first.predecessor)) {
+        const auto before = read_opening(first.predecessor);
+        if (!before || before->sequence > first.sequence) break;  // gone, its page used again
+        oldest_ = first.predecessor;
+        set_page(linked, oldest_, true);
+        first = *before;
     }
-    for (unsigned page_number = 0; page_number < pages; ++page_number) {
-        const auto left = static_cast<std::uint16_t>(page_number);
-        if (!has_page(in_log_, left) || has_page(linked, left)) continue;
-        const auto opening = read_opening(left);
-        if (opening && opening->sequence < wanted) return fail(StatusWord::memory_failure);
+    oldest_sequence_ = first.sequence;
+    for (std::uint16_t page = 0; page < flash_->page_count(); ++page) {
+        if (!has_page(in_log_, page) || has_page(linked, page)) continue;
+        if (page == first.predecessor) continue;
+        const auto opening = read_opening(page);
+        if (opening && opening->sequence < oldest_sequence_)
+            return fail(StatusWord::memory_failure);
     }
     return linked;
 }
@@ -109,29 +113,37 @@ Outcome<void> Store::erase_idle_pages() {
 
 /// Makes a decision durable: opens a page whose header says where the records of `predecessor` end.
 /// Two zeros behind the opening prove it. Nobody sees the decision before that is done.
-Outcome<void> Store::settle_by_opening(unsigned end, std::uint32_t predecessor) {
+Outcome<void> Store::settle_by_opening(unsigned end, std::uint16_t predecessor) {
     ONECARD_CHECK(open_page(end, predecessor));
     ONECARD_CHECK(zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2));
     erased_from_ = proof_unit + 1;
     return {};
 }
 
-/// Step 4: the one unit that follows the head's opening may look erased the next time, and the head
-/// with it. Zero may be programmed over anything: here, and once more behind it as the proof.
-Outcome<void> Store::prove_head(const Opening& newest) {
-    if (is_followed(head_, proof_unit)) return {};
-    if (newest.predecessor == 0) {
+/// Step 4: a head of which the last unit that follows its opening may look erased the next time. If
+/// it is staying, its opening is whole, and the two zeros are completed in place. If not, it may
+/// have been on its way out, and what was read of it just now goes into a further page.
+Outcome<void> Store::prove_head(const Opening& newest, PageSet& linked) {
+    const auto first = static_cast<Location>(head_ * units_per_page + first_record_unit);
+    const bool holds_zeros = read_unit(first) == log_format::zero_unit;
+    // A record's unit is no proof either, but step 7 settles the tail of that head in any case.
+    if (is_followed(head_, holds_zeros ? proof_unit + 1 : proof_unit)) return {};
+    if (newest.predecessor == no_page) {
         return fail(StatusWord::conditions_not_satisfied);  // formatting was interrupted
     }
     if (oldest_ == head_) return damaged();
-    return zero_units(static_cast<Location>(head_ * units_per_page + first_record_unit), 2);
+    if (is_staying(head_)) return zero_units(first, 2);
+    set_page(linked, head_, false);
+    ONECARD_CHECK(settle_by_opening(newest.previous_end, newest.predecessor));
+    set_page(linked, head_, true);
+    return {};
 }
 
 /// Step 6: everything before the head page, oldest first, each page to the end its follower states.
 Outcome<void> Store::replay_closed() {
     std::uint32_t sequence = oldest_sequence_;
     for (std::uint16_t page = oldest_; page != head_;) {
-        const std::uint16_t following = find_following(sequence, page);
+        const std::uint16_t following = find_following(page, sequence);
         if (following == no_page) return damaged();
         const auto opening = read_opening(following);
         if (!opening || opening->previous_end < first_record_unit) return damaged();
@@ -157,14 +169,17 @@ bool Store::check_matches(Location at, unsigned units) const {
     return check.value() == read_unit(static_cast<Location>(at + units - 1));
 }
 
+/// Opened behind another page, and no record in it yet.
+bool Store::is_head_empty() const {
+    return record_end_ == first_record_unit && oldest_ != head_;
+}
+
 /// Settles where the head's records end. A head without a record says nothing but where the page
 /// before it ends: the new page says that in its place, so that a tear costs no page (invariant 8).
 Outcome<void> Store::settle_tail() {
     const auto opening = read_opening(head_);
     if (!opening) return damaged();
-    const bool is_replaced = record_end_ == first_record_unit && oldest_ != head_ &&
-                             head_sequence_ - opening->predecessor < log_format::distance_max;
-    if (!is_replaced) return settle_by_opening(record_end_, head_sequence_);
+    if (!is_head_empty()) return settle_by_opening(record_end_, head_);
     const std::uint16_t replaced = head_;
     ONECARD_CHECK(settle_by_opening(opening->previous_end, opening->predecessor));
     set_page(in_log_, replaced, false);
@@ -177,8 +192,9 @@ Outcome<bool> Store::replay_record(unsigned& unit, unsigned end) {
     const auto at = static_cast<Location>(head_ * units_per_page + unit);
     const auto header = log_format::decode(read_unit(at));
     if (!header || !log_format::is_record(header->kind)) {
-        // A first unit, or a zero, cut short: nothing but zeros can stand behind it.
-        for (unsigned behind = 1; unit + behind < end; ++behind) {
+        // A first unit, or a zero, cut short: nothing but zeros can stand behind it. In the page's
+        // first unit it may be a zero of step 4, over a header: then also what that one began.
+        for (unsigned behind = unit == first_record_unit ? 2 : 1; unit + behind < end; ++behind) {
             if (read_unit(static_cast<Location>(at + behind)) != log_format::zero_unit) {
                 return fail(StatusWord::memory_failure);
             }
@@ -225,7 +241,7 @@ Outcome<void> Store::recover() {
     if (head_ == no_page) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_TRY(linked, link_log(newest));
     ONECARD_CHECK(erase_idle_pages());  // spares what is opened, linked or not
-    ONECARD_CHECK(prove_head(newest));
+    ONECARD_CHECK(prove_head(newest, linked));
     in_log_ = linked;
     ONECARD_CHECK(erase_idle_pages());
     ONECARD_CHECK(replay_closed());

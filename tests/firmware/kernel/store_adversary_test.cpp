@@ -2,7 +2,9 @@
 // undisturbed mount in between: at one place of the mount, at one place of what follows it, or
 // around it. Given power at last, the card must mount and write again; nothing may be lost, and no
 // try gained. docs/card_storage.md, section 3, invariant 8.
+#include <array>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -29,9 +31,9 @@ constexpr ObjectId purse{40}, tries{32};
 constexpr std::uint16_t first_file = 200;
 constexpr std::array<std::uint8_t, 8> mask_seed{8, 7, 6, 5, 4, 3, 2, 1};
 #ifdef __SANITIZE_ADDRESS__
-constexpr unsigned lives_default = 8, place_step = 13;
+constexpr unsigned lives_default = 8, place_step = 13, copy_lives = 2;
 #else
-constexpr unsigned lives_default = 120, place_step = 1;
+constexpr unsigned lives_default = 120, place_step = 1, copy_lives = 40;
 #endif
 
 [[nodiscard]] bool put(Store& store, ObjectId id, const Value& value, Urgency urgency) {
@@ -51,7 +53,7 @@ constexpr unsigned lives_default = 120, place_step = 1;
 /// A store, what is known to be in it, and what a torn commit may have put there.
 class Victim {
 public:
-    enum class Fill : std::uint8_t { little, half, full };
+    enum class Fill : std::uint8_t { little, half, full, brimful };
 
     Victim(std::uint16_t pages, Fill fill, bool is_drained, Choices& choices) : flash_{pages} {
         REQUIRE(Store::format(flash_, mask_seed).has_value());
@@ -59,14 +61,10 @@ public:
         Store store{flash_};
         REQUIRE(store.mount().has_value());
         REQUIRE(put(store, purse, purse_value(mark_), Urgency::ordinary));
-        for (std::uint16_t i = 0; i < 400; ++i) {
-            if (fill == Fill::little && i == 12) break;
-            const auto usage = store.usage();
-            if (fill == Fill::half && usage.bytes_live > usage.bytes_live_max / 2) break;
-            const Value value(1 + choices.below(250), static_cast<std::uint8_t>(i));
-            const ObjectId id{static_cast<std::uint16_t>(first_file + i)};
-            if (!put(store, id, value, Urgency::ordinary)) break;
-            files_[id.value()] = value;
+        if (fill == Fill::brimful) {
+            fill_pages(store);
+        } else {
+            fill_with_files(store, fill, choices);
         }
         // Debits without one housekeeping step, until the reserve is used up.
         while (is_drained && put(store, purse, purse_value(mark_ + 1), Urgency::tap)) ++mark_;
@@ -91,6 +89,29 @@ public:
         flash_.disarm();
     }
 
+    /// Power lost in the mount at the `nth` unit of the longest piece it writes: a copy, most
+    /// often, and what opens its page.
+    void tear_longest(std::uint64_t nth, Tear kind, std::uint64_t pattern) {
+        std::vector<TearingFlash::Operation> operations;
+        {
+            TearingFlash rehearsal = flash_;
+            rehearsal.reboot();
+            rehearsal.trace_into(&operations);
+            Store store{rehearsal};
+            (void)store.mount();
+        }
+        std::uint64_t longest = 0, longest_at = 0, length = 0;
+        for (std::uint64_t at = 0; at < operations.size(); ++at) {
+            constexpr std::uint8_t all = 32;  // an erased unit that is zeroed; zeroed again: 0
+            const bool is_word = operations[at].changing_bits % all != 0;
+            length = is_word ? length + 1 : 0;
+            if (length <= longest) continue;
+            longest = length;
+            longest_at = at + 1 - length;
+        }
+        tear({longest_at + nth, kind, pattern}, true);
+    }
+
     /// As much power as it takes.
     void rest() {
         flash_.reboot();
@@ -110,6 +131,36 @@ public:
     }
 
 private:
+    void fill_with_files(Store& store, Fill fill, Choices& choices) {
+        for (std::uint16_t i = 0; i < 400; ++i) {
+            if (fill == Fill::little && i == 12) break;
+            const auto usage = store.usage();
+            if (fill == Fill::half && usage.bytes_live > usage.bytes_live_max / 2) break;
+            const Value value(1 + choices.below(250), static_cast<std::uint8_t>(i));
+            const ObjectId id{static_cast<std::uint16_t>(first_file + i)};
+            if (!put(store, id, value, Urgency::ordinary)) break;
+            files_[id.value()] = value;
+        }
+    }
+    /// Two commits fill a page to its last unit, and all of it stays live: no copy holds more.
+    void fill_pages(Store& store) {
+        constexpr std::array<std::size_t, 3> greater{255, 255, 115};
+        constexpr std::array<std::size_t, 2> smaller{255, 71};
+        std::uint16_t id = first_file;
+        for (unsigned page = 0; page < 8; ++page) {
+            REQUIRE(put_all(store, id, greater));
+            REQUIRE(put_all(store, id, smaller));
+        }
+    }
+    bool put_all(Store& store, std::uint16_t& id, std::span<const std::size_t> sizes) {
+        Transaction change;
+        for (const std::size_t size : sizes) {
+            files_[id] = Value(size, static_cast<std::uint8_t>(id));
+            if (!change.put(ObjectId{id}, files_[id])) return false;
+            ++id;
+        }
+        return store.commit(change, Urgency::ordinary).has_value();
+    }
     void use(Store& store) {
         tries_most_ = tries_ + 1;
         if (tries_ < 0xFF && store.tick(tries)) ++tries_;
@@ -146,29 +197,60 @@ private:
     unsigned tries_ = 0, tries_most_ = 0;
 };
 
-constexpr unsigned tears_in_a_row = 150;
+constexpr unsigned tears_in_a_row = 100;
+
+void tear_at_each_place(const Victim& fresh) {
+    for (std::uint64_t place = 0; place < 48; place += place_step) {
+        for (const bool in_mount : {true, false}) {
+            for (const Tear kind :
+                 {Tear::not_begun, Tear::subset, Tear::unstable, Tear::complete}) {
+                CAPTURE(place);
+                CAPTURE(in_mount);
+                CAPTURE(static_cast<int>(kind));
+                Choices choices{place};
+                Victim victim = fresh;
+                for (unsigned i = 0; i < tears_in_a_row; ++i) {
+                    victim.tear({place, kind, choices.next()}, in_mount);
+                }
+                victim.rest();
+            }
+        }
+    }
+}
 
 }  // namespace
 
 TEST_CASE("store: torn at one place of every mount or session it works again when it is let") {
     Choices choices{tests::setting("ONECARD_TEAR_SEED", 20'260'501)};
     for (const bool is_drained : {false, true}) {
-        const Victim fresh{48, Victim::Fill::little, is_drained, choices};
-        for (std::uint64_t place = 0; place < 48; place += place_step) {
-            for (const bool in_mount : {true, false}) {
-                for (const Tear kind : {Tear::not_begun, Tear::subset, Tear::unstable}) {
-                    CAPTURE(is_drained);
-                    CAPTURE(place);
-                    CAPTURE(in_mount);
-                    CAPTURE(static_cast<int>(kind));
-                    Victim victim = fresh;
-                    for (unsigned i = 0; i < tears_in_a_row; ++i) {
-                        victim.tear({place, kind, choices.next()}, in_mount);
-                    }
-                    victim.rest();
-                }
-            }
+        CAPTURE(is_drained);
+        tear_at_each_place(Victim{48, Victim::Fill::little, is_drained, choices});
+    }
+}
+
+TEST_CASE("store: the same, when the pages to be reclaimed are live to their last unit") {
+    Choices choices{1};
+    tear_at_each_place(Victim{48, Victim::Fill::brimful, true, choices});
+}
+
+TEST_CASE("store: every copy of a live page torn, and the room for it used up before") {
+    for (std::uint64_t seed = 0; seed < copy_lives; ++seed) {
+        CAPTURE(seed);
+        Choices choices{seed};
+        const auto fill = seed % 2 == 0 ? Victim::Fill::brimful : Victim::Fill::full;
+        Victim victim{48, fill, true, choices};
+        // Down to the last ready page; then the head zeroed away, unit by unit; then in what
+        // follows.
+        for (unsigned i = 0; i < 10; ++i) {
+            victim.tear_longest(choices.below(8), Tear::subset, choices.next());
         }
+        for (unsigned i = 0; i < firmware::flash_model::units_per_page + 20; ++i) {
+            victim.tear_longest(0, Tear::not_begun, 0);
+        }
+        for (unsigned i = 0; i < 10; ++i) {
+            victim.tear_longest(2 + choices.below(4), Tear::subset, choices.next());
+        }
+        victim.rest();
     }
 }
 
