@@ -38,6 +38,11 @@ TEST_CASE("sam: CREDIT refuses a wrong MAC2, and asks once for each INIT (domain
     wrong[3] ^= 0x80;
     CHECK(status(sam.send(protocol::credit_sam_for_purchase(wrong))) == 0x9302);
     CHECK(status(sam.send(protocol::credit_sam_for_purchase(proof->mac2))) == 0x6901);
+    const auto next = open_purchase(card, sam, 1, TransactionType::purchase);
+    const auto right = protocol::DebitProof::parse_debit(card.must(debit(next)));
+    REQUIRE(right.has_value());
+    sam.must(protocol::credit_sam_for_purchase(right->mac2));
+    CHECK(status(sam.send(protocol::credit_sam_for_purchase(right->mac2))) == 0x6901);
 }
 
 TEST_CASE("sam: locks a hot-listed card, and signs nothing else (domain.md 1.12)") {

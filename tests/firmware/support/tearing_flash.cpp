@@ -107,7 +107,7 @@ bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
     const auto index = static_cast<std::uint32_t>(address / model::unit_size);
     const bool is_zero = unit == FlashUnit{};
     if (is_strict_ && begun_[index] && !is_zero) throw FlashRuleBroken{"a unit programmed twice"};
-    if (is_worn_out_) return false;
+    if (is_failing()) return false;
     if (power_fails()) {
         tear_program(index, unit);
         lose_power();
@@ -125,7 +125,7 @@ bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
 
 bool TearingFlash::erase_page(std::uint16_t page) {
     if (page >= erases_.size()) throw FlashRuleBroken{"erase outside the flash"};
-    if (is_worn_out_ || erases_[page] >= model::endurance_erases) return false;
+    if (is_failing() || erases_[page] >= model::endurance_erases) return false;
     if (power_fails()) {
         tear_erase(page);
         lose_power();

@@ -58,7 +58,9 @@ public:
     [[nodiscard]] bool is_armed() const { return is_armed_; }  ///< the cut has not come yet
     void reboot();
     /// From the next operation on, the part reports failure (programs and erases nothing).
-    void wear_out() { is_worn_out_ = true; }
+    void wear_out() { fail_after(0); }
+    /// The same, but so many units are programmed, or pages erased, before it.
+    void fail_after(std::uint64_t operations) { is_worn_out_ = true, until_worn_out_ = operations; }
     void repair() { is_worn_out_ = false; }
     /// From now on a unit may be programmed twice: for images that were damaged on purpose.
     void allow_reprogramming() { is_strict_ = false; }
@@ -96,6 +98,9 @@ private:
         std::uint32_t boot;  // when it was torn
     };
 
+    [[nodiscard]] bool is_failing() {
+        return is_worn_out_ && (until_worn_out_ == 0 || until_worn_out_-- == 0);
+    }
     [[nodiscard]] bool power_fails() { return is_armed_ && until_cut_-- == 0; }
     [[noreturn]] void lose_power();
     void tear_program(std::uint32_t unit, const firmware::FlashUnit& target);
@@ -112,6 +117,7 @@ private:
     Trace trace_{};
     PowerCut cut_{};
     std::uint64_t until_cut_ = 0;
+    std::uint64_t until_worn_out_ = 0;
     std::uint32_t boot_ = 0;
     mutable std::uint64_t reads_ = 0;
     std::uint16_t last_page_erased_ = 0;
