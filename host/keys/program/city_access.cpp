@@ -25,6 +25,29 @@ Result<void> CityAccess::open(crypto::Random& random) {
     return {};
 }
 
+void CityApproval::add_to(CLI::App& command) {
+    command.add_option("--city-dir", directory_,
+                       "The city's directory: its custodians order SAMs, nobody alone");
+    custodians_.add_optional_to(command, "city", "");
+}
+
+Result<void> CityApproval::give(crypto::keys::Command command, const Deployment& issuer,
+                                crypto::Random& random) {
+    if (directory_.empty() || !custodians_.given()) {
+        return refuse(RefusalKind::dual_control_missing,
+                      "SAMs carry the nation's roots: the city's custodians order them, with "
+                      "--city-dir DIR --custodian A --custodian B");
+    }
+    ONECARD_TRY(custodians, custodians_.read());
+    ONECARD_TRY(city, open_city(directory_, custodians.people, random));
+    if (city.identity.city != issuer.city || city.identity.mark != issuer.mark) {
+        return refuse(RefusalKind::city_mismatch,
+                      directory_.string() + " is not the issuer's city");
+    }
+    ONECARD_TRY(change, StoreChange::begin(*city.store, std::move(command)));
+    return change.commit();
+}
+
 void FleetAccess::add_to(CLI::App& command) {
     auto* state = command.add_option("--state", state_,
                                      "The issuer's SQLite file: which chips carry which keys");

@@ -1,6 +1,6 @@
 #pragma once
 // A city's directory, and the nation's when a command needs it, opened from the command line.
-#include "host/keys/founding.hpp"
+#include "host/keys/deployment.hpp"
 #include "host/keys/issue_fleet.hpp"
 #include "host/keys/program/context.hpp"
 
@@ -22,6 +22,20 @@ private:
     CustodianOptions nation_custodians_;
     std::optional<City> city_;
     std::optional<Nation> nation_;
+};
+
+/// For a command at the issuer's that is not one person's to give: `--city-dir` with the city's
+/// custodians, who open its store and whose log keeps what they allowed.
+class CityApproval {
+public:
+    void add_to(CLI::App& command);
+    /// `dual_control_missing` when no city was named.
+    [[nodiscard]] Result<void> give(crypto::keys::Command command, const Deployment& issuer,
+                                    crypto::Random& random);
+
+private:
+    std::filesystem::path directory_;
+    CustodianOptions custodians_;
 };
 
 /// Which chips carry which keys, from the command line: --state, or --no-chips.

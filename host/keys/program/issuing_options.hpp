@@ -2,7 +2,7 @@
 // What the commands of `onecard-keys issuing` share. docs/keys.md, 5; docs/issuing.md.
 #include "host/keys/deployment.hpp"
 #include "host/keys/issue_store.hpp"
-#include "host/keys/program/context.hpp"
+#include "host/keys/program/city_access.hpp"
 
 namespace host::keys {
 
@@ -27,6 +27,7 @@ struct IssuingOptions {
                                           .file = {},
                                           .prompt = "Passphrase of the issuer's store: ",
                                           .confirm = false};
+    CityApproval approval;  ///< of SAM lines
     bool json = false;
 };
 

@@ -143,7 +143,12 @@ class Rotation(State):
     def test_a_state_that_nobody_can_vouch_for_is_not_asked(self):
         self.assertEqual(self.refusal(self.scene.at('nowhere.db')), 'file_failed')
         self.assertFalse(os.path.exists(self.scene.at('nowhere.db')))
-        self.scene.done(*self.importing(self.write('lines.csv', lines(5, 2))))
+        importing = self.importing(self.write('lines.csv', lines(5, 2)))
+        self.assertEqual(self.scene.refused(*importing), 'dual_control_missing')  # SAMs among them
+        self.assertEqual(self.scene.refused(*importing, *self.scene.city[:4]), 'store_failed')  # one custodian
+        self.scene.done(*importing, *self.scene.city)
+        ordered = json.loads(self.scene.done('audit', 'show', self.scene.at('city/keys.store')).splitlines()[-1])
+        self.assertEqual((ordered['command'], ordered['detail']['sams']), ('order-sams', 2))
         rows = self.scene.asked('rotate', 'plan', *self.scene.city, '--state', self.state)['keys']
         self.assertTrue(all(one['cards'] == one['sams'] == 0 for row in rows for one in row['versions']))
         # A chip that some database program moved on.

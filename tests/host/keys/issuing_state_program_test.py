@@ -73,7 +73,8 @@ class IssuingState(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.scene = Scene(temporary.name)
-        self.scene.done(*self.scene.issuing('import', '--lines', self.scene.at('lines.csv'), *self.scene.service))
+        self.scene.done(*self.scene.issuing('import', '--lines', self.scene.at('lines.csv'), *self.scene.service,
+                                            *self.scene.city))
 
     def test_rotation_asks_a_real_state(self):
         scene = self.scene

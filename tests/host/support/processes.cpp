@@ -224,6 +224,11 @@ std::string revocation_list(const Nation& nation, std::uint16_t code, std::uint6
         .value();
 }
 
+std::vector<std::string> Nation::city_with_custodians(std::uint16_t code) const {
+    return {"--city-dir", at("city-" + digits(code)), "--custodian", first(), "--custodian",
+            second()};
+}
+
 std::unique_ptr<host::Keys> keys_of(const std::filesystem::path& deployment, CityCode city) {
     // The keys refer to their store for as long as the test lives.
     static std::vector<std::unique_ptr<crypto::keys::KeyStore>> stores;

@@ -33,6 +33,8 @@ public:
     /// The custodians of nation and cities, as the command line names them.
     [[nodiscard]] std::string first() const { return "first=" + passphrase_file().string(); }
     [[nodiscard]] std::string second() const { return "second=" + second_file().string(); }
+    /// The options of a command that a city's custodians give.
+    [[nodiscard]] std::vector<std::string> city_with_custodians(std::uint16_t code) const;
 
 private:
     void keys(std::vector<std::string> arguments) const;

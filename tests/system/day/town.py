@@ -79,7 +79,8 @@ class Town:
             csv.write_text('\n'.join(lines) + '\n')
             state = ['--deployment', self.place(f'issuer-{city.code}'), '--state', self.place(f'issuing-{city.code}.db')]
             words = ['--passphrase-file', self.nation.passphrase(f'issuer-{city.code}')]
-            self.programs.run('onecard-keys', 'issuing', 'import', *state, '--lines', csv, *words)
+            self.programs.run('onecard-keys', 'issuing', 'import', *state, '--lines', csv, *words, '--city-dir',
+                              self.place(f'city-{city.code}'), *self.nation.custodians())
             self.others.append(self.start(f'issuer-{city.code}', 'onecard-keys', 'issuing', 'serve', *state, '--json', '--port', city.issuing_port,
                                           '--registry', self.place(f'registry-{city.code}.jsonl'), '--host', '127.0.0.1', '--host-port', city.host_port,
                                           *words))
