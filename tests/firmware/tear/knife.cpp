@@ -17,7 +17,7 @@ Depth depth() {
     if (setting("ONECARD_TEAR_NIGHTLY", 0) != 0) {
         out.samples = 2;
         out.bits_of_lives = 5;
-        out.recovery_every = 12;
+        out.recovery_every = 20;
     }
 #ifdef __SANITIZE_ADDRESS__
     out.cut_every = 97;
