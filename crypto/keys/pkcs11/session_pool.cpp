@@ -75,7 +75,8 @@ Result<void> SessionPool::ensure_connected() {
 
 Result<void> SessionPool::renew(std::uint64_t connection) {
     const std::unique_lock alone{gate_};
-    if (connection_ != connection) return {};
+    // Another thread's try since then may have failed: its reason is ours, not "no session".
+    if (connection_ != connection && !sessions_.empty()) return {};
     disconnect();
     return connect(Login::again);
 }
