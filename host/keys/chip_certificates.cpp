@@ -53,20 +53,21 @@ struct Making {
     const platform::Clock& clock;
 };
 
-Result<void> check_expiry(const Making& making, const CardExpiry& expiry) {
-    if (crypto::keys::is_expired(expiry, making.clock.now().date)) {
+Result<void> check_expiry(const CardExpiry& expiry, const std::optional<CardExpiry>& limit,
+                          const platform::Clock& clock) {
+    if (crypto::keys::is_expired(expiry, clock.now().date)) {
         return refuse(RefusalKind::certificate_expired,
                       "--expiry " + platform::to_hex(expiry) + " (MMYY) is past");
     }
-    if (making.limit && last_day(expiry) > last_day(*making.limit)) {
-        return refuse(RefusalKind::certificate_refused,
-                      "--expiry " + platform::to_hex(expiry) + " is after the signer's own, " +
-                          platform::to_hex(*making.limit) + " (MMYY)");
+    if (limit && last_day(expiry) > last_day(*limit)) {
+        return refuse(RefusalKind::certificate_refused, "--expiry " + platform::to_hex(expiry) +
+                                                            " is after the signer's own, " +
+                                                            platform::to_hex(*limit) + " (MMYY)");
     }
     return {};
 }
 
-/// The serial that the same certificate has; nothing when it is new.
+/// The serial that the same certificate has, signed by the same key; nothing when it is new.
 Result<std::optional<std::uint32_t>> serial_made(const Making& making, const KnownChip& wanted) {
     std::optional<std::uint32_t> serial;
     for (const KnownChip& each : making.known.certificates) {
@@ -76,6 +77,7 @@ Result<std::optional<std::uint32_t>> serial_made(const Making& making, const Kno
                           "this key is of " + each.subject + ", certificate " +
                               chip_serial_text(each.serial) + ": every chip has its own");
         }
+        if (each.signer != wanted.signer || each.signer_key != wanted.signer_key) continue;
         if (each.revoked) {
             return refuse(
                 RefusalKind::already_revoked,
@@ -87,19 +89,20 @@ Result<std::optional<std::uint32_t>> serial_made(const Making& making, const Kno
 }
 
 json::object detail_of(const KnownChip& entry) {
-    return {{"family", name(entry.family)},
-            {"kind", name(entry.kind)},
-            {"subject", entry.subject},
-            {"signer", entry.signer},
-            {"certificate", chip_serial_text(entry.serial)},
-            {"fingerprint", entry.fingerprint},
-            {"expiry", platform::to_hex(entry.expiry)}};
+    return {{"family", name(entry.family)},     {"kind", name(entry.kind)},
+            {"subject", entry.subject},         {"signer", entry.signer},
+            {"signer_key", entry.signer_key},   {"certificate", chip_serial_text(entry.serial)},
+            {"fingerprint", entry.fingerprint}, {"expiry", platform::to_hex(entry.expiry)}};
 }
 
 Result<ChipCertificate> make(const Making& making, KnownChip wanted, ChipFields fields) {
     wanted.signer = making.signer_subject;
+    wanted.signer_key = fingerprint_of(public_of(making.signer));
     wanted.fingerprint = fingerprint_of(fields.key);
-    ONECARD_CHECK(check_expiry(making, fields.expiry));
+    if (fields.kind != ChipCertificateKind::root && wanted.fingerprint == wanted.signer_key) {
+        return refuse(RefusalKind::key_certified, "this key is the signer's own");
+    }
+    ONECARD_CHECK(check_expiry(fields.expiry, making.limit, making.clock));
     ONECARD_TRY(made, serial_made(making, wanted));
     const auto serial = made ? made : making.known.next_serial(wanted.family, wanted.signer);
     if (!serial) {
@@ -118,27 +121,47 @@ Result<ChipCertificate> make(const Making& making, KnownChip wanted, ChipFields 
     return ChipCertificate{std::move(text), std::move(wanted), made.has_value()};
 }
 
-/// The newest of a signer's keys, by its first name.
-std::optional<KeyName> newest(const KeyStore& store, const KeyName& first) {
-    std::optional<KeyName> best;
-    for (const auto& key : store.list()) {
+/// A city's keys that sign cards of a family, oldest first, with their fingerprints.
+struct IssuerKey {
+    KeyName name;
+    std::string fingerprint;
+};
+Result<std::vector<IssuerKey>> issuer_keys(const City& city, ChipFamily family,
+                                           crypto::Random& random) {
+    const KeyName first =
+        crypto::keys::city_card_authority(city.identity.city, algorithm_of(family));
+    std::vector<IssuerKey> keys;
+    for (const auto& key : city.store->list()) {
         const bool same = key.name.label == first.label && key.name.use == first.use &&
                           key.name.algorithm == first.algorithm;
-        if (same && (!best || best->version < key.name.version)) best = key.name;
+        if (!same) continue;
+        ONECARD_TRY(secret, reveal_chip_key(*city.store, key.name, random));
+        keys.push_back({key.name, fingerprint_of(public_of(secret))});
     }
-    return best;
+    std::ranges::sort(keys, {}, [](const IssuerKey& each) { return each.name.version; });
+    return keys;
 }
 
+/// The key that the nation is to certify: the one in use, or, with `new_key`, another one. What a
+/// run that was cut off has made is gone on with.
 Result<KeyName> issuer_key(City& city, const ChipIssuerOrder& order, crypto::Random& keys,
-                           const platform::Clock& clock) {
+                           crypto::Random& random, const platform::Clock& clock) {
     KeyName key =
         crypto::keys::city_card_authority(city.identity.city, algorithm_of(order.root.family));
-    if (const auto held = newest(*city.store, key)) {
-        if (!order.new_key) return *held;
-        if (held->version.value() >= version_last) {
-            return refuse(RefusalKind::versions_used_up, text(*held));
+    ONECARD_TRY(held, issuer_keys(city, order.root.family, random));
+    ONECARD_TRY(known, fold_chips(city.store->log()));
+    const ChipIssuer* now = known.issuer(order.root.family);
+    if (!held.empty()) {
+        const auto used = std::ranges::find_if(held, [&](const IssuerKey& each) {
+            return now != nullptr && each.fingerprint == now->fingerprint;
+        });
+        if (!order.new_key && used != held.end()) return used->name;
+        const bool waiting = used == held.end() || used->name != held.back().name;
+        if (waiting) return held.back().name;
+        if (held.back().name.version.value() >= version_last) {
+            return refuse(RefusalKind::versions_used_up, text(held.back().name));
         }
-        key.version = KeyVersion{static_cast<std::uint8_t>(held->version.value() + 1)};
+        key.version = KeyVersion{static_cast<std::uint8_t>(held.back().name.version.value() + 1)};
     }
     const json::object detail{{"key", text(key)}};
     ONECARD_TRY(change, StoreChange::begin(*city.store,
@@ -148,11 +171,30 @@ Result<KeyName> issuer_key(City& city, const ChipIssuerOrder& order, crypto::Ran
     return key;
 }
 
+/// An issuer's number is one city's, and none begins with another's.
+Result<void> check_number(const City& city, const ChipRegister& known, ChipFamily family,
+                          const std::string& number, crypto::Random& random) {
+    ONECARD_TRY(own, issuer_keys(city, family, random));
+    for (const KnownChip& each : known.certificates) {
+        if (each.kind != ChipCertificateKind::issuer || each.family != family) continue;
+        const std::string other = each.subject.substr(0, each.subject.find('F'));
+        if (!other.starts_with(number) && !number.starts_with(other)) continue;
+        if (std::ranges::count(own, each.fingerprint, &IssuerKey::fingerprint) != 0) continue;
+        return refuse(RefusalKind::city_mismatch,
+                      "--number " + number + ": another city issues under " + other);
+    }
+    return {};
+}
+
 /// The nation's log has the certificate; the city's says what it is now.
 Result<void> note_issuer(City& city, const KnownChip& entry, const platform::Clock& clock) {
     ONECARD_TRY(known, fold_chips(city.store->log()));
     const ChipIssuer* held = known.issuer(entry.family);
-    if (held != nullptr && held->number == entry.subject && held->expiry == entry.expiry) return {};
+    if (held != nullptr && held->number == entry.subject && held->expiry == entry.expiry &&
+        held->certificate == chip_serial_text(entry.serial) &&
+        held->fingerprint == entry.fingerprint) {
+        return {};
+    }
     return record(*city.store, clock, "chip-issuer",
                   {{"family", name(entry.family)},
                    {"number", entry.subject},
@@ -171,12 +213,15 @@ ChipAuthority chip_authority(const ChipRoot& root) {
         platform::to_hex(subject)};
 }
 
-Result<ChipAuthority> chip_authority(const City& city, ChipFamily family) {
+Result<ChipAuthority> chip_authority(const City& city, ChipFamily family, crypto::Random& random) {
     ONECARD_TRY(known, fold_chips(city.store->log()));
     const ChipIssuer* issuer = known.issuer(family);
-    const auto key = newest(
-        *city.store, crypto::keys::city_card_authority(city.identity.city, algorithm_of(family)));
-    if (issuer != nullptr && key) return ChipAuthority{*key, issuer->number};
+    ONECARD_TRY(keys, issuer_keys(city, family, random));
+    for (const IssuerKey& key : keys) {  // the one that the nation has certified
+        if (issuer != nullptr && key.fingerprint == issuer->fingerprint) {
+            return ChipAuthority{key.name, issuer->number};
+        }
+    }
     return refuse(RefusalKind::certificate_unknown, "city " + city_digits(city.identity.city) +
                                                         " is no issuer of " + name(family) +
                                                         " cards yet: `certificate card-issuer`");
@@ -223,9 +268,7 @@ Result<ChipCertificate> certify_issuer(Nation& nation, City& city, const ChipIss
                                        crypto::Random& keys, crypto::Random& random,
                                        const platform::Clock& clock) {
     ONECARD_TRY(subject, padded(order.number, 3, 4, "--number"));
-    if (mark_of(*nation.store) != city.identity.mark) {
-        return refuse(RefusalKind::mark_mismatch, "the nation's store and the city's differ");
-    }
+    ONECARD_CHECK(check_nation_of(city, nation));
     const ChipAuthority authority = chip_authority(order.root);
     ONECARD_TRY(known, fold_chips(nation.store->log()));
     const KnownChip* root = known.root(order.root.family, authority.signer);
@@ -233,7 +276,9 @@ Result<ChipCertificate> certify_issuer(Nation& nation, City& city, const ChipIss
         return refuse(RefusalKind::certificate_unknown,
                       "no root " + authority.signer + " in force: `certificate card-root`");
     }
-    ONECARD_TRY(key, issuer_key(city, order, keys, clock));
+    ONECARD_CHECK(check_expiry(order.expiry, root->expiry, clock));
+    ONECARD_CHECK(check_number(city, known, order.root.family, order.number, random));
+    ONECARD_TRY(key, issuer_key(city, order, keys, random, clock));
     ONECARD_TRY(own, reveal_chip_key(*city.store, key, random));
     ONECARD_TRY(secret, reveal_chip_key(*nation.store, authority.key, random));
     const Making making{*nation.store, known,  secret, authority.signer,
@@ -259,8 +304,11 @@ Result<ChipCertificate> certify_chip(City& city, const ChipOrder& order, crypto:
     if (sam && order.family != ChipFamily::sm2) {
         return refuse(RefusalKind::input_wrong, "SAMs have SM2 certificates only");
     }
+    if (sam && !order.static_data.empty()) {
+        return refuse(RefusalKind::input_wrong, "a SAM has no static data");
+    }
     ONECARD_TRY(subject, padded(order.number, sam ? 20 : 12, 10, "--number"));
-    ONECARD_TRY(authority, chip_authority(city, order.family));
+    ONECARD_TRY(authority, chip_authority(city, order.family, random));
     const std::string prefix = authority.signer.substr(0, authority.signer.find('F'));
     if (!sam && !order.number.starts_with(prefix)) {
         return refuse(RefusalKind::city_mismatch,

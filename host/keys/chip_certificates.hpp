@@ -47,8 +47,9 @@ struct ChipIssuerOrder {
 };
 /// The nation's signature under the city's key. Three commits, in this order: the city's key, the
 /// nation's certificate, the city's note of it; repeating ends what was interrupted.
-/// Refusals in this order: input_wrong, mark_mismatch, certificate_unknown (no such root),
-/// certificate_expired, key_certified, already_revoked, certificate_refused, store_failed.
+/// Refusals in this order: input_wrong, mark_mismatch, nation_mismatch, certificate_unknown (no
+/// such root), certificate_expired, city_mismatch (another city's number), key_certified,
+/// already_revoked, certificate_refused, store_failed.
 [[nodiscard]] Result<ChipCertificate> certify_issuer(Nation& nation, City& city,
                                                      const ChipIssuerOrder& order,
                                                      crypto::Random& keys, crypto::Random& random,
@@ -90,6 +91,7 @@ struct ChipAuthority {
 };
 [[nodiscard]] ChipAuthority chip_authority(const ChipRoot& root);
 /// `certificate_unknown`: no `certify_issuer` yet.
-[[nodiscard]] Result<ChipAuthority> chip_authority(const City& city, ChipFamily family);
+[[nodiscard]] Result<ChipAuthority> chip_authority(const City& city, ChipFamily family,
+                                                   crypto::Random& random);
 
 }  // namespace host::keys

@@ -54,7 +54,8 @@ const char* Fold::certified(const json::object& detail) {
     if (!family || !kind || !subject || !signer) return "whom it certified";
     if (!serial || !expiry || !fingerprint) return "its certificate";
     out_.certificates.push_back({*family, *kind, *std::move(subject), *std::move(signer), *serial,
-                                 *std::move(fingerprint), *expiry, std::nullopt});
+                                 *std::move(fingerprint), *expiry, std::nullopt,
+                                 text_of(detail, "signer_key").value_or("")});
     return nullptr;
 }
 
@@ -62,9 +63,14 @@ const char* Fold::issuer(const json::object& detail) {
     const auto family = parse(families, detail, "family");
     auto number = text_of(detail, "number");
     const auto expiry = parse_expiry(text_of(detail, "expiry").value_or(""));
-    if (!family || !number || !expiry) return "which issuer the city is";
+    auto certificate = text_of(detail, "certificate");
+    auto fingerprint = text_of(detail, "fingerprint");
+    if (!family || !number || !expiry || !certificate || !fingerprint) {
+        return "which issuer the city is";
+    }
     std::erase_if(out_.issuers, [&](const ChipIssuer& each) { return each.family == *family; });
-    out_.issuers.push_back({*family, *std::move(number), *expiry});
+    out_.issuers.push_back(
+        {*family, *std::move(number), *expiry, *std::move(certificate), *std::move(fingerprint)});
     return nullptr;
 }
 

@@ -20,6 +20,7 @@ struct KnownChip {
     std::string fingerprint;  ///< of its key
     crypto::keys::CardExpiry expiry{};
     std::optional<protocol::DateTime> revoked;
+    std::string signer_key{};  ///< fingerprint of the key that signed it
 };
 /// For people, in one list with the others.
 [[nodiscard]] KnownCertificate described(const KnownChip& chip);
@@ -31,6 +32,8 @@ struct ChipIssuer {
     ChipFamily family = ChipFamily::sm2;
     std::string number;  ///< 4 bytes in hex: 3..8 digits, then F
     crypto::keys::CardExpiry expiry{};
+    std::string certificate;  ///< its serial
+    std::string fingerprint;  ///< of the key that was certified: the one that signs
 };
 struct ChipRegister {
     std::vector<KnownChip> certificates;

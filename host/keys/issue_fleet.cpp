@@ -32,7 +32,8 @@ std::optional<crypto::keys::LogHead> last_head(std::span<const crypto::keys::Log
     return head;
 }
 
-/// The issuer of this city whose store it is, or why not.
+}  // namespace
+
 Result<void> check_issuer(const City& city, const crypto::keys::StoreIdentity& owner) {
     ONECARD_TRY(known, fold_log(city.store->log()));
     const Place* place = known.find(platform::to_hex(owner.id));
@@ -47,8 +48,6 @@ Result<void> check_issuer(const City& city, const crypto::keys::StoreIdentity& o
                         "again"
                       : "its log is signed with another key than its issuer's");
 }
-
-}  // namespace
 
 Result<std::unique_ptr<IssueFleet>> IssueFleet::open(const std::filesystem::path& file,
                                                      const City& city,

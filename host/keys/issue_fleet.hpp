@@ -7,6 +7,10 @@
 
 namespace host::keys {
 
+/// This city deployed the issuer whose store that is: by its log, with id, role and audit key.
+/// `fleet_unknown`, and why not.
+[[nodiscard]] Result<void> check_issuer(const City& city, const crypto::keys::StoreIdentity& owner);
+
 class IssueFleet final : public FleetView {
 public:
     /// The state in `file`, believed only when its log is whole, vouches for every row, and is that

@@ -1,8 +1,14 @@
 #include "host/keys/unit_certificate.hpp"
 
+#include <cerrno>
+
 #include <boost/json.hpp>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "crypto/keys/enrolment.hpp"
+#include "crypto/keys/x509_der.hpp"
 #include "crypto/keys/x509_revocation.hpp"
 #include "host/keys/certificate_register.hpp"
 #include "host/keys/key_text.hpp"
@@ -212,7 +218,41 @@ Result<void> take_key(Unit& unit, const KeyName& key, const std::optional<KeyNam
 
 // ---- Lists
 
-/// `known`: certificates that the directory trusts. A list of none of them is another city's.
+/// Another program's `install-crl` waits while it lives: flock(2) on the directory.
+class DirectoryLock {
+public:
+    explicit DirectoryLock(const std::filesystem::path& directory)
+        : descriptor_{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)} {
+        while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+        }
+    }
+    ~DirectoryLock() {
+        if (descriptor_ >= 0) ::close(descriptor_);
+    }
+    DirectoryLock(const DirectoryLock&) = delete;
+    DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+private:
+    int descriptor_;
+};
+
+/// Authorities in the same file as a list, below a root that the directory trusts.
+std::vector<X509Certificate> authorities_beside(const std::string& pem,
+                                                std::span<const X509Certificate> trusted) {
+    const auto found = crypto::keys::read_certificates(pem);
+    if (!found) return {};
+    std::vector<X509Certificate> out;
+    for (const X509Certificate& each : *found) {
+        const bool below = std::ranges::any_of(trusted, [&](const X509Certificate& root) {
+            return root.kind == X509Kind::root && each.signed_by(root);
+        });
+        if (below && each.kind == X509Kind::authority) out.push_back(each);
+    }
+    return out;
+}
+
+/// `known`: certificates that the directory trusts. A list that none of them signs says nothing,
+/// and its number would keep the right one out.
 Result<void> check_list(const crypto::keys::ReadX509List& list,
                         std::span<const X509Certificate> known) {
     for (const X509Certificate& authority : known) {
@@ -222,8 +262,12 @@ Result<void> check_list(const crypto::keys::ReadX509List& list,
             return refuse(RefusalKind::list_refused,
                           "the list of " + text(list.list.issuer) + ": " + name(verified.error()));
         }
+        return {};
     }
-    return {};
+    return refuse(
+        RefusalKind::list_refused,
+        "the list of " + text(list.list.issuer) +
+            ": put that authority's certificate into the same file, it is not known here");
 }
 
 Result<void> merge(std::vector<crypto::keys::ReadX509List>& lists,
@@ -295,7 +339,7 @@ Result<Installed> install_certificate(Unit& unit, const std::string& pem,
                                       const platform::Clock& clock) {
     ONECARD_TRY(chain, read_chain(pem, "the certificate"));
     ONECARD_CHECK(check_chain(unit, chain, platform::local_date_time(clock.unix_ms(), 0)));
-    ONECARD_CHECK(check_not_revoked(unit, chain.front()));
+    for (const X509Certificate& each : chain) ONECARD_CHECK(check_not_revoked(unit, each));
     const auto key = crypto::keys::find_tls_key(*unit.store, chain.front().key);
     if (!key) {
         return mismatch(
@@ -308,21 +352,29 @@ Result<Installed> install_certificate(Unit& unit, const std::string& pem,
                       text(*key) + " is older than the key in use, " + text(present.key));
     }
     ONECARD_CHECK(take_key(unit, *key, present.key, chain.front(), clock));
-    const bool changed = pem != unit.certificate_pem;
+    // Of the file that came, the two certificates and nothing else: it may hold anything beside.
+    std::string content;
+    for (const X509Certificate& each : chain) {
+        content += crypto::keys::der::to_pem("CERTIFICATE", each.der);
+    }
+    const bool changed = content != unit.certificate_pem;
     if (changed) {
-        const auto written = platform::replace_file(
-            unit.directory / certificate_file, std::string_view{pem}, platform::FileMode::everyone);
+        const auto written =
+            platform::replace_file(unit.directory / certificate_file, std::string_view{content},
+                                   platform::FileMode::everyone);
         if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
-        unit.certificate_pem = pem;
+        unit.certificate_pem = std::move(content);
     }
     return Installed{std::move(chain.front()), *key, changed};
 }
 
 Result<std::size_t> install_lists(const std::filesystem::path& directory, const std::string& pem) {
     const auto file = directory / platform::revoked_file_name;
+    const DirectoryLock alone{directory};
     ONECARD_TRY(chain_pem, read_small(directory / certificate_file));
     ONECARD_TRY(root_pem, read_small(directory / root_file));
     ONECARD_TRY(known, read_chain(chain_pem + root_pem, directory.string()));
+    for (auto& each : authorities_beside(pem, known)) known.push_back(std::move(each));
     ONECARD_TRY(present, present_lists(file));
     ONECARD_TRY(lists, read_lists(present, file.string()));
     ONECARD_TRY(fresh, read_lists(pem, "--list"));

@@ -14,7 +14,7 @@ enum class SealMechanism : std::uint8_t {  // The numbers are in the blob.
     aes_gcm = 1,
     aes_key_wrap = 2,
 };
-constexpr std::size_t sealed_secret_size_max = 1024;
+constexpr std::size_t sealed_secret_size_max = 2048;
 constexpr std::size_t seal_header_size = 8;
 constexpr std::size_t seal_nonce_size = 12;
 constexpr std::size_t seal_tag_size = 16;

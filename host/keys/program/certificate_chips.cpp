@@ -158,7 +158,7 @@ Result<OpenSigner> open_signer(ChipOptions& options, crypto::Random& random) {
     OpenSigner out;
     if (!options.city.empty()) {
         ONECARD_TRY(city, open_chip_city(options, random));
-        ONECARD_TRY(authority, chip_authority(city, options.family()));
+        ONECARD_TRY(authority, chip_authority(city, options.family(), random));
         out.city = std::move(city);
         out.authority = std::move(authority);
         return out;

@@ -36,7 +36,28 @@ Result<std::string> read_input(const std::filesystem::path& file, std::size_t si
     return *std::move(content);
 }
 
+namespace {
+
+/// What a file of ours begins with: of PEM the same for all, since a request is followed by a
+/// renewal; else "certificate", "list".
+std::string_view kind_of(std::string_view content) {
+    constexpr std::string_view pem = "-----BEGIN ";
+    if (content.starts_with(pem)) return pem;
+    return content.substr(0, content.find_first_of(":\n"));
+}
+
+}  // namespace
+
+/// A newer one takes the place of an older one, and of nothing else: a slip of the tongue must not
+/// cost a key store.
 Result<void> write_output(const std::filesystem::path& file, const std::string& content) {
+    constexpr std::size_t replaced_size_max = std::size_t{16} * 1024 * 1024;
+    const auto present = platform::read_text_file(file, replaced_size_max);
+    const bool absent = !present && present.error().error == platform::FileError::not_found;
+    if (!absent && (!present || kind_of(*present) != kind_of(content))) {
+        return refuse(RefusalKind::target_exists,
+                      file.string() + " is there already, and is no older one of these");
+    }
     const auto written =
         platform::replace_file(file, std::string_view{content}, platform::FileMode::everyone);
     if (!written) return refuse(RefusalKind::file_failed, written.error().detail);

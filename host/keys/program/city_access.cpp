@@ -31,8 +31,8 @@ void CityApproval::add_to(CLI::App& command) {
     custodians_.add_optional_to(command, "city", "");
 }
 
-Result<void> CityApproval::give(crypto::keys::Command command, const Deployment& issuer,
-                                crypto::Random& random) {
+Result<void> CityApproval::give(crypto::keys::Command command,
+                                const crypto::keys::StoreIdentity& issuer, crypto::Random& random) {
     if (directory_.empty() || !custodians_.given()) {
         return refuse(RefusalKind::dual_control_missing,
                       "SAMs carry the nation's roots: the city's custodians order them, with "
@@ -40,9 +40,9 @@ Result<void> CityApproval::give(crypto::keys::Command command, const Deployment&
     }
     ONECARD_TRY(custodians, custodians_.read());
     ONECARD_TRY(city, open_city(directory_, custodians.people, random));
-    if (city.identity.city != issuer.city || city.identity.mark != issuer.mark) {
+    if (const auto ours = check_issuer(city, issuer); !ours) {
         return refuse(RefusalKind::city_mismatch,
-                      directory_.string() + " is not the issuer's city");
+                      directory_.string() + ": this city did not deploy that issuer");
     }
     ONECARD_TRY(change, StoreChange::begin(*city.store, std::move(command)));
     return change.commit();

@@ -1,6 +1,6 @@
 #pragma once
 // A city's directory, and the nation's when a command needs it, opened from the command line.
-#include "host/keys/deployment.hpp"
+#include "host/keys/founding.hpp"
 #include "host/keys/issue_fleet.hpp"
 #include "host/keys/program/context.hpp"
 
@@ -29,8 +29,10 @@ private:
 class CityApproval {
 public:
     void add_to(CLI::App& command);
-    /// `dual_control_missing` when no city was named.
-    [[nodiscard]] Result<void> give(crypto::keys::Command command, const Deployment& issuer,
+    /// `dual_control_missing` when no city was named, `city_mismatch` when it is not the city that
+    /// deployed this issuer.
+    [[nodiscard]] Result<void> give(crypto::keys::Command command,
+                                    const crypto::keys::StoreIdentity& issuer,
                                     crypto::Random& random);
 
 private:

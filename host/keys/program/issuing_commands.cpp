@@ -37,16 +37,23 @@ IssueStore::Progress progress_on_terminal() {
 
 /// Two custodians of the city stand behind every SAM that is ordered: docs/keys.md, 6. Their log
 /// has it before the state has, and import goes on where it was cut off, with them again.
-Result<void> order_sams(IssuingOptions& options, const std::string& csv,
-                        const std::vector<IssueOrder>& orders, const Issuer& issuer) {
-    const auto sams = std::ranges::count(orders, ChipKind::sam, kind_of);
+Result<void> order_sams(IssuingOptions& options, const std::vector<IssueOrder>& orders,
+                        const Issuer& issuer) {
+    std::int64_t sams = 0;
+    std::string lines;  // of SAMs alone: cards' lines have PINs, which a digest would give away
+    for (const IssueOrder& order : orders) {
+        if (kind_of(order) != ChipKind::sam) continue;
+        ++sams;
+        lines += to_csv(order) + "\n";
+    }
     if (sams == 0) return {};
-    const crypto::Bytes bytes{reinterpret_cast<const std::uint8_t*>(csv.data()), csv.size()};
+    const crypto::Bytes bytes{reinterpret_cast<const std::uint8_t*>(lines.data()), lines.size()};
+    const auto identity = issuer.keys->identity();
     const std::string detail = boost::json::serialize(
-        boost::json::object{{"issuer", platform::to_hex(issuer.keys->identity().id)},
+        boost::json::object{{"issuer", platform::to_hex(identity.id)},
                             {"sams", sams},
                             {"lines", platform::to_hex(crypto::sm3(bytes))}});
-    return options.approval.give(command(wall_clock(), "order-sams", detail), issuer.deployment,
+    return options.approval.give(command(wall_clock(), "order-sams", detail), identity,
                                  *issuer.random);
 }
 
@@ -54,7 +61,7 @@ Result<void> run_import(IssuingOptions& options) {
     ONECARD_TRY(csv, read_text(options.lines, csv_size_max));
     ONECARD_TRY(orders, parse_orders(csv, options.lines.string()));
     ONECARD_TRY(issuer, open_issuer(options));
-    ONECARD_CHECK(order_sams(options, csv, orders, issuer));
+    ONECARD_CHECK(order_sams(options, orders, issuer));
     ONECARD_TRY(state, open_state(options, issuer));
     ONECARD_TRY(added, state.import(orders, person(options), progress_on_terminal()));
     print(options.json,

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "crypto/keys/tls_key.hpp"
+#include "host/keys/issuing_audit.hpp"
 #include "host/keys/issuing_service.hpp"
 #include "host/keys/program/host_feed.hpp"
 #include "host/keys/program/issuing_options.hpp"
@@ -106,6 +107,22 @@ void log_issuing(const IssuingEvent& event) {
                   {{"desk", event.desk}, {"number", event.number}, {"detail", event.detail}});
 }
 
+/// A row that the log does not vouch for is not made into a chip.
+Result<void> check_state(IssueStore& state, const IssuingOptions& options, const Issuer& issuer) {
+    const auto report =
+        audit_issuing_state(options.state, {issuer.keys->identity().audit_key, std::nullopt});
+    if (report && report->verdict == AuditVerdict::whole) return {};
+    ONECARD_TRY(counts, state.counts());
+    std::int64_t lines = 0;
+    for (std::uint8_t number = 1; number <= chip_state_last; ++number) {
+        lines += counts.of(static_cast<ChipState>(number));
+    }
+    if (!report && lines == 0) return {};  // nothing was imported yet
+    return refuse(RefusalKind::file_failed, options.state.string() + ": " +
+                                                (report ? report->text : report.error().detail) +
+                                                " (`audit verify`)");
+}
+
 }  // namespace
 
 Result<void> run_serve(const IssuingOptions& options) {
@@ -117,6 +134,7 @@ Result<void> run_serve(const IssuingOptions& options) {
     ONECARD_TRY(context, tls_context(options, store, platform::TlsContext::Side::server, random));
     ONECARD_TRY(channel, channel_to_host(options, store, deployment.city, random));
     ONECARD_TRY(state, open_state(options, issuer));
+    ONECARD_CHECK(check_state(state, options, issuer));
     ONECARD_TRY(registry, RegistryFile::open(state, options.registry));
     HostFeed feed{state, std::move(channel)};
     std::mutex one_at_a_time;  // the server's thread and this one

@@ -48,6 +48,12 @@ TEST_CASE("certificate: requested, issued, installed, and the program takes the 
     CHECK(scene.serial_in_use() == issued.entry.serial);
     CHECK(scene.starts());
     CHECK_FALSE(scene.install(issued.pem).value().changed);
+    CHECK_FALSE(scene
+                    .install("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n" +
+                             issued.pem + "and a word\n")
+                    .value()
+                    .changed);
+    CHECK(text_of(scene.directory / host::keys::certificate_file) == issued.pem);
     CHECK(scene.key_states() == States{"destroyed", "active"});
     CHECK(scene.starts());
 
@@ -373,6 +379,18 @@ TEST_CASE("install-crl: each list in the place of its older one, and nothing old
     CHECK(install(second).value() == 1);
     CHECK(install(second).value() == 1);
     CHECK(install(write_list(root, 7, clock).value().pem).value() == 2);
+    // Another city's, of the same nation: known by its authority's certificate, beside it or not at
+    // all, or its number would keep the right one out.
+    const auto at = scene.founded.directory.path / "other";
+    const auto people = keys_test::two_people();
+    REQUIRE(host::keys::found_city(
+        {at, people, host::keys::Mark::rehearsal}, scene.founded.nation, protocol::CityCode{0x4401},
+        protocol::IssuerId{{0x44, 0x01, 0, 0, 0, 0, 0, 1}}, scene.founded.random, clock));
+    auto other = host::keys::open_city(at, people.people, scene.founded.random).value();
+    const auto guests = write_list(authority_of(other).value(), 7, clock).value().pem;
+    CHECK(kind_of(install(guests)) == "list_refused");
+    CHECK(kind_of(install(guests + foreign.founded.city.authority_pem)) == "list_refused");
+    CHECK(install(guests + other.authority_pem).value() == 3);
     const std::string before = text_of(scene.directory / platform::revoked_file_name);
     CHECK(kind_of(install(first)) == "list_refused");
     CHECK(kind_of(install("half a fi")) == "list_refused");

@@ -81,6 +81,7 @@ TEST_CASE("SM2: root, issuer, card and SAM, each verified under the one above (J
     order.kind = ChipCertificateKind::sam;
     order.number = "31000000000000000001";
     order.key = scene.card_order().key;
+    order.static_data.clear();
     const auto sam_text = scene.chip(order).value().text;
     const auto parsed = [](const std::string& text) {
         return crypto::keys::parse_sm2_certificate(value(text, "certificate")).value();
@@ -114,7 +115,8 @@ TEST_CASE("SM2: asked again it is the same serial, and a key is of one chip") {
     order.number = pan;
     order.expiry = issuer_expiry;  // a longer one: another certificate
     CHECK(scene.chip(order).value().entry.serial == first.entry.serial + 1);
-    const auto city = chip_authority(scene.founded.city, ChipFamily::sm2).value();
+    const auto city =
+        chip_authority(scene.founded.city, ChipFamily::sm2, scene.founded.random).value();
     REQUIRE(revoke_chip(*scene.founded.city.store, ChipFamily::sm2, city.signer, first.entry.serial,
                         scene.founded.clock));
     CHECK(kind_of(scene.chip(order)) == "already_revoked");
@@ -166,7 +168,8 @@ TEST_CASE("SM2: a signer's list names what it has revoked, its sequence rises by
     scene.founded_issuer(ChipFamily::sm2);
     const auto card = scene.chip(scene.card_order()).value();
     auto& store = *scene.founded.city.store;
-    const auto city = chip_authority(scene.founded.city, ChipFamily::sm2).value();
+    const auto city =
+        chip_authority(scene.founded.city, ChipFamily::sm2, scene.founded.random).value();
     const auto revoke = [&](const std::string& signer, std::uint32_t serial) {
         return revoke_chip(store, ChipFamily::sm2, signer, serial, scene.founded.clock);
     };
@@ -210,6 +213,79 @@ TEST_CASE("SM2: an issuer's certificate is revoked at the nation, and its key ge
     CHECK(list.value().list.serials.size() == 1);
 }
 
+TEST_CASE("SM2: a second root counts its own serials, whatever the first has signed") {
+    Scene scene;
+    scene.founded_issuer(ChipFamily::sm2);
+    REQUIRE(scene.root(ChipFamily::sm2, 2));
+    auto order = Scene::issuer_order(ChipFamily::sm2);
+    order.root.index = 2;
+    const auto under_second = scene.issuer(order).value();
+    CHECK_FALSE(under_second.repeated);
+    CHECK(under_second.entry.serial == 2);  // 1 is the root's own
+    CHECK(scene.issuer(order).value().repeated);
+    const auto known = host::keys::fold_chips(scene.founded.nation.store->log()).value();
+    CHECK(known.certificates.size() == 4);
+}
+
+TEST_CASE("SM2: a refused new key changes nothing, and one that waits is gone on with") {
+    Scene scene;
+    scene.founded_issuer(ChipFamily::sm2);
+    const auto versions = [&] {
+        return std::ranges::count_if(scene.founded.city.store->list(), [](const auto& key) {
+            return key.name.use == host::keys::KeyUse::card_certificate_authority;
+        });
+    };
+    auto order = Scene::issuer_order(ChipFamily::sm2);
+    order.new_key = true;
+    order.expiry = {0x01, 0x46};  // after the root's
+    CHECK(kind_of(scene.issuer(order)) == "certificate_refused");
+    CHECK(versions() == 1);
+    auto card = scene.card_order();
+    const auto before = scene.chip(card).value();
+    order.expiry = issuer_expiry;
+    const auto renewed = scene.issuer(order).value();
+    CHECK_FALSE(renewed.repeated);
+    CHECK(versions() == 2);
+    // The same card under the new key is another certificate.
+    const auto after = scene.chip(card).value();
+    CHECK_FALSE(after.repeated);
+    CHECK(after.entry.serial == before.entry.serial + 1);
+    CHECK(after.entry.signer_key == renewed.entry.fingerprint);
+}
+
+TEST_CASE("SM2: an issuer's number is one city's, its nation is its own, its key is no card's") {
+    Scene scene;
+    scene.founded_issuer(ChipFamily::sm2);
+    host::keys::found_city({scene.founded.directory.path / "other", keys_test::two_people(),
+                            host::keys::Mark::rehearsal},
+                           scene.founded.nation, protocol::CityCode{0x4401},
+                           protocol::IssuerId{{0x44, 0x01, 0, 0, 0, 0, 0, 1}}, scene.founded.random,
+                           scene.founded.clock)
+        .value();
+    auto other = host::keys::open_city(scene.founded.directory.path / "other",
+                                       keys_test::two_people().people, scene.founded.random)
+                     .value();
+    auto order = Scene::issuer_order(ChipFamily::sm2);
+    for (const char* number : {"310482", "310", "31048201"}) {
+        order.number = number;
+        CHECK(kind_of(certify_issuer(scene.founded.nation, other, order, scene.founded.random,
+                                     scene.founded.random, scene.founded.clock)) ==
+              "city_mismatch");
+    }
+    Scene stranger;
+    REQUIRE(stranger.root(ChipFamily::sm2));
+    CHECK(kind_of(certify_issuer(stranger.founded.nation, other, order, scene.founded.random,
+                                 scene.founded.random, scene.founded.clock)) == "nation_mismatch");
+    auto card = scene.card_order();
+    const auto issuer = scene.issuer(Scene::issuer_order(ChipFamily::sm2)).value();
+    card.key = crypto::keys::parse_sm2_certificate(value(issuer.text, "certificate")).value().key;
+    CHECK(kind_of(scene.chip(card)) == "key_certified");
+    auto sam = scene.card_order();
+    sam.kind = ChipCertificateKind::sam;
+    sam.number = "31000000000000000001";
+    CHECK(kind_of(scene.chip(sam)) == "input_wrong");  // it has no static data
+}
+
 TEST_CASE("RSA: scheme key, issuer and card, recovered one under the other (EMV 4.4 Book 2, 6)") {
     Scene scene;
     const auto record = scene.root(ChipFamily::rsa).value().text;
@@ -240,7 +316,8 @@ TEST_CASE("RSA: scheme key, issuer and card, recovered one under the other (EMV 
     CHECK(scene.chip(order).value().repeated);
     order.kind = ChipCertificateKind::sam;
     CHECK(kind_of(scene.chip(order)) == "input_wrong");
-    const auto city = chip_authority(scene.founded.city, ChipFamily::rsa).value();
+    const auto city =
+        chip_authority(scene.founded.city, ChipFamily::rsa, scene.founded.random).value();
     CHECK(kind_of(host::keys::write_chip_list(*scene.founded.city.store, city.key, city.signer,
                                               scene.founded.random, scene.founded.clock)) ==
           "list_refused");

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
-from rotation_program_test import PROGRAM, Scene
+from rotation_program_test import PROGRAM, REHEARSAL, Scene
 from terminal import Terminal
 
 HEADER = 'kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator\n'
@@ -146,6 +146,12 @@ class Rotation(State):
         importing = self.importing(self.write('lines.csv', lines(5, 2)))
         self.assertEqual(self.scene.refused(*importing), 'dual_control_missing')  # SAMs among them
         self.assertEqual(self.scene.refused(*importing, *self.scene.city[:4]), 'store_failed')  # one custodian
+        # Somebody's own city of the same number, with its own custodians, is not the one that deployed this issuer.
+        rogue = lambda name: self.scene.at(f'rogue-{name}')
+        self.scene.done('found-nation', '--dir', rogue('nation'), *self.scene.people(''), *REHEARSAL)
+        self.scene.done('found-city', '--dir', rogue('city'), '--nation', rogue('nation'), '--city', '3100', '--issuer',
+                        '3104000000000001', *self.scene.people(''), *self.scene.people('nation-'), *REHEARSAL)
+        self.assertEqual(self.scene.refused(*importing, '--city-dir', rogue('city'), *self.scene.people('')), 'city_mismatch')
         self.scene.done(*importing, *self.scene.city)
         ordered = json.loads(self.scene.done('audit', 'show', self.scene.at('city/keys.store')).splitlines()[-1])
         self.assertEqual((ordered['command'], ordered['detail']['sams']), ('order-sams', 2))
@@ -154,6 +160,8 @@ class Rotation(State):
         # A chip that some database program moved on.
         self.sql('UPDATE line SET state = ?, chip = randomblob(8) WHERE id = 1', ISSUED)
         self.assertEqual(self.refusal(self.state), 'fleet_unknown')
+        serving = self.issuing('serve', '--passphrase-file', self.scene.at('service'), '--port', '0')
+        self.assertEqual(self.scene.refused(*serving), 'file_failed')
 
     def test_another_citys_state_is_refused(self):
         self.scene.done(*self.importing(self.write('lines.csv', lines(1))))
