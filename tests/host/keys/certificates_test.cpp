@@ -401,7 +401,7 @@ TEST_CASE("install-crl: each list in the place of its older one, and nothing old
     CHECK(kind_of(refused) == "list_refused");
     CHECK(says(refused, "signature_mismatch"));
     CHECK(text_of(scene.directory / platform::revoked_file_name) == before);
-    CHECK(install(write_list(city, 7, clock).value().pem).value() == 2);
+    CHECK(install(write_list(city, 7, clock).value().pem).value() == 3);
 }
 
 TEST_CASE("fold_certificates: an entry of ours that lacks a member is named") {
