@@ -27,8 +27,13 @@ using protocol::ByteWriter;
 constexpr std::uint8_t application_version = 1;
 constexpr std::size_t issuer_data_max = 96;
 
-[[nodiscard]] firmware::Access access_of(const Context& card, const Request& request) {
+/// What was proved, was proved to the current directory, and a MAC was under its key: for a file of
+/// another one (the MF's, which applications read by short identifier) it counts nothing.
+[[nodiscard]] firmware::Access access_of(const Context& card, const Request& request,
+                                         FileHandle file) {
     if (card.session.personalisation && request.with_mac) return firmware::Access::internal();
+    const auto parent = card.files.parent(file);
+    if (!parent || *parent != card.session.directory) return {};
     return {.rights = card.session.rights.bits(), .with_mac = request.with_mac};
 }
 
@@ -65,9 +70,12 @@ void put_issuer_data(const Context& card, FileHandle directory, ByteWriter& out)
     if (request.p1() == by_name) {
         ONECARD_CHECK(refuse_unless(request.data.size() >= 5 && request.data.size() <= 16,
                                     StatusWord::wrong_length));
-        ONECARD_TRY(file, card.files.by_name(request.data, Occurrence::first, master_file));
-        ONECARD_TRY(found, card.files.describe(file));  // whole names only
-        if (found.name_size != request.data.size()) return fail(StatusWord::file_not_found);
+        auto file = card.files.by_name(request.data, Occurrence::first, master_file);
+        while (file) {  // whole names only; each turn is a later file
+            ONECARD_TRY(found, card.files.describe(*file));
+            if (found.name_size == request.data.size()) return file;
+            file = card.files.by_name(request.data, Occurrence::next, *file);
+        }
         return file;
     }
     if (request.p1() != by_identifier) return fail(StatusWord::incorrect_p1_p2);
@@ -89,6 +97,10 @@ enum class Purpose : std::uint8_t { reading, writing };
     }
     if (sfi != 0) return card.short_file(sfi);
     if (!card.session.file) return fail(StatusWord::no_current_file);
+    if (purpose == Purpose::writing) {  // reading may have made a file of the MF current
+        ONECARD_TRY(parent, card.files.parent(*card.session.file));
+        if (parent != card.session.directory) return fail(StatusWord::file_not_found);
+    }
     return *card.session.file;
 }
 
@@ -143,9 +155,10 @@ Outcome<void> read_binary(Context& card, const Request& request) {
     ONECARD_TRY(place, binary_place(card, request, Purpose::reading));
     std::array<std::uint8_t, 256> content{};
     const std::size_t wanted = request.apdu.le().value_or(256);
-    ONECARD_TRY(size, card.files.read_binary(place.file, access_of(card, request), place.offset,
-                                             MutableBytes{content}.first(
-                                                 std::min<std::size_t>(wanted, content.size()))));
+    ONECARD_TRY(size,
+                card.files.read_binary(
+                    place.file, access_of(card, request, place.file), place.offset,
+                    MutableBytes{content}.first(std::min<std::size_t>(wanted, content.size()))));
     card.answer.put(Bytes{content}.first(size));
     if ((request.p1() & 0x80) != 0) card.session.file = place.file;
     return {};
@@ -155,7 +168,8 @@ Outcome<void> read_record(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
     ONECARD_TRY(file, record_file(card, request, Purpose::reading));
     std::array<std::uint8_t, record_size_max> record{};
-    ONECARD_TRY(size, card.files.read_record(file, access_of(card, request), request.p1(), record));
+    ONECARD_TRY(size,
+                card.files.read_record(file, access_of(card, request, file), request.p1(), record));
     if (request.apdu.le() && *request.apdu.le() < size) {
         return fail(protocol::correct_le(static_cast<unsigned>(size)));
     }
@@ -167,14 +181,14 @@ Outcome<void> read_record(Context& card, const Request& request) {
 Outcome<void> update_binary(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
     ONECARD_TRY(place, binary_place(card, request, Purpose::writing));
-    return card.files.update_binary(card.change, place.file, access_of(card, request), place.offset,
-                                    request.data);
+    return card.files.update_binary(card.change, place.file, access_of(card, request, place.file),
+                                    place.offset, request.data);
 }
 
 Outcome<void> update_record(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
     ONECARD_TRY(file, record_file(card, request, Purpose::writing));
-    return card.files.update_record(card.change, file, access_of(card, request), request.p1(),
+    return card.files.update_record(card.change, file, access_of(card, request, file), request.p1(),
                                     request.data);
 }
 
@@ -184,7 +198,8 @@ Outcome<void> append_record(Context& card, const Request& request) {
         return fail(StatusWord::incorrect_p1_p2);
     }
     ONECARD_TRY(file, named_file(card, request.p2() >> 3, Purpose::writing));
-    return card.files.append_record(card.change, file, access_of(card, request), request.data);
+    return card.files.append_record(card.change, file, access_of(card, request, file),
+                                    request.data);
 }
 
 }  // namespace commands

@@ -98,6 +98,7 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     session.amount = data.amount;
     // The station's key derives from this counter: after the unlock it must be worth nothing.
     ++states.offline.counter;
+    states.offline.proof = {};  // it was of the purchase before: no purchase has the new number
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
     return finish(card, states, TransactionType::unload, data.when, data.mac, mac3);
 }

@@ -8,10 +8,11 @@ using protocol::OnlineCounter;
 using protocol::OverdraftData;
 
 Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
-    const bool has_pin =
-        card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index)
-            .has_value();
-    if (has_pin && (card.session.rights.bits() & right::pin) == 0) {
+    const auto pin =
+        card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index);
+    // A key that cannot be read is not a PIN that was never set.
+    if (!pin && pin.error() != StatusWord::referenced_data_not_found) return fail(pin.error());
+    if (pin && (card.session.rights.bits() & right::pin) == 0) {
         return fail(StatusWord::security_status_not_satisfied);
     }
     ONECARD_TRY(used, find_key(card, usage, data.key));

@@ -142,6 +142,28 @@ TEST_CASE("secrets: a purchase with a damaged key answers 6581, never a MAC unde
     CHECK(refused > 20);
 }
 
+TEST_CASE("secrets: a damaged key does not pass for a PIN that was never set") {
+    Chip card = issued_card();
+    load(card, 100);
+    TearingFlash content = card.flash();
+    unsigned refused = 0;
+    for (const std::uint32_t address : masked_addresses(image_of(content))) {
+        TearingFlash flipped = content;
+        flipped.flip(address, address % 8);
+        firmware::Card damaged{flipped, card.random()};
+        flipped.reboot();
+        if (!damaged.reset()) continue;
+        std::array<std::uint8_t, protocol::short_response_size_max> response{};
+        (void)damaged.process(protocol::select_by_name(protocol::transit_aid), response);
+        const std::size_t size =
+            damaged.process(protocol::initialise_for_load(initialise_data(500)), response);
+        const unsigned word = static_cast<unsigned>(response[size - 2] << 8 | response[size - 1]);
+        REQUIRE((word == 0x6982 || word == 0x6581));
+        refused += word == 0x6581 ? 1U : 0U;
+    }
+    CHECK(refused > 20);
+}
+
 TEST_CASE("secrets: a disturbed bit of the session's rights never grants one") {
     for (const std::uint8_t held :
          {std::uint8_t{0}, firmware::right::pin, firmware::right::control_key, std::uint8_t{3}}) {

@@ -103,6 +103,23 @@ TEST_CASE("grey lock: the SAM gives no sum's MAC before it has seen MAC2, or for
     CHECK(card.must(protocol::get_grey_proof())[0] == 0);
 }
 
+TEST_CASE("grey lock: an issuer's unlock leaves no proof of a purchase that never was") {
+    for (const auto suite : {Suite::sm4, Suite::triple_des}) {
+        Chip card = loaded_card(suite);
+        Chip sam = issued_sam();
+        card.must(debit(open_purchase(card, sam, 5, TransactionType::purchase)));
+        const auto prove = [&](std::uint16_t counter) {
+            return card.send(protocol::get_transaction_prove(TransactionType::purchase, counter));
+        };
+        CHECK(prove(0).ok());
+        lock_grey(card, sam);
+        card.must(protocol::select_by_name(protocol::transit_aid));
+        card.must(issuer_unlock(card, 0, suite));
+        CHECK(status(prove(1)) == 0x9406);
+        CHECK(status(prove(0)) == 0x9406);
+    }
+}
+
 TEST_CASE("grey lock: the issuer unlocks online, and the station's MAC is then worth nothing") {
     for (const auto suite : {Suite::sm4, Suite::triple_des}) {
         Chip card = loaded_card(suite);

@@ -346,6 +346,11 @@ TEST_CASE("sam: the terminal number is read from the application, written only i
         const auto key = card_key(protocol::KeyUsage::maintenance, suite);
         const auto write = protocol::write_binary_command(protocol::sam_sfi_terminal, 0, other);
         CHECK(status(sam.send(protect(sam, key, write))) == 0x6A82);
+        // Nor as the current file, which reading made it.
+        sam.must(protocol::read_terminal_number());
+        const protocol::PlainCommand current{{0x04, 0xD6, 0x00, 0x00}, other};
+        CHECK(status(sam.send(protect(sam, key, current))) == 0x6A82);
+        CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
         sam.must(protocol::select_file(protocol::master_file));
         CHECK(status(sam.send(protect(sam, key, write))) == 0x6988);
         CHECK(std::ranges::equal(sam.must(protocol::read_terminal_number()), terminal.value()));
