@@ -66,12 +66,11 @@ const char* Fold::certified(const char* kind, std::string subject, const json::o
 const char* Fold::found_city(const json::object& detail) {
     if (!detail.contains("certificate")) return nullptr;
     const auto city = text_of(detail, "city");
-    const auto code = city ? platform::from_hex<2>(*city) : std::nullopt;
-    if (!code) return "which city it founded";
-    const CityCode founded{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
+    const auto founded = city ? parse_city_code(*city) : std::nullopt;
+    if (!founded) return "which city it founded";
     const auto subject = text_of(detail, "subject");
     return certified("authority",
-                     subject.value_or(text(authority_subject(founded, protocol::Mark::live))),
+                     subject.value_or(text(authority_subject(*founded, protocol::Mark::live))),
                      detail);
 }
 
@@ -170,16 +169,7 @@ std::vector<crypto::keys::RevokedX509> CertificateRegister::entries() const {
 }
 
 Result<CertificateRegister> fold_certificates(std::span<const crypto::keys::LogEntry> log) {
-    Fold fold;
-    for (std::size_t i = 0; i < log.size(); ++i) {
-        const auto line = parse_line(log[i].line);
-        const char* what = line ? fold.take(*line) : "anything: it is no JSON object";
-        if (what != nullptr) {
-            return refuse(RefusalKind::log_malformed,
-                          "entry " + std::to_string(i + 1) + " of the log does not say " + what);
-        }
-    }
-    return fold.finish();
+    return fold_lines(log, Fold{});
 }
 
 std::string serial_text(crypto::Bytes serial) {

@@ -44,11 +44,6 @@ Result<Authority> authority_with(KeyStore& store, KeyName key, X509Certificate c
     return Authority{&store, std::move(key), std::move(certificate)};
 }
 
-Result<void> record(const Authority& authority, crypto::keys::Command command) {
-    ONECARD_TRY(change, StoreChange::begin(*authority.store, std::move(command)));
-    return change.commit();
-}
-
 std::string without_spaces(std::string text) {
     std::erase(text, ' ');
     std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' ? c - 'a' + 'A' : c; });
@@ -173,8 +168,8 @@ Result<IssuedCertificate> Issuing::issue(const EnrolmentRequest& request,
     KnownCertificate entry = entry_of(grant, request);
     entry.renews = renews;
     const char* const name = renews.empty() ? "certificate-issue" : "certificate-renew";
-    ONECARD_CHECK(
-        record(authority_, command(clock_, name, json::serialize(detail_of(entry, subject)))));
+    ONECARD_CHECK(record(*authority_.store,
+                         command(clock_, name, json::serialize(detail_of(entry, subject)))));
     return IssuedCertificate{std::move(pem), std::move(entry), false};
 }
 
@@ -328,7 +323,7 @@ Result<Revoked> revoke_certificate(const Authority& authority, const RevocationT
                               {"not_after", utc_text(wanted.not_after)},
                               {"reason", out.certificate.reason}};
     ONECARD_CHECK(
-        record(authority, command(clock, "certificate-revoked", json::serialize(detail))));
+        record(*authority.store, command(clock, "certificate-revoked", json::serialize(detail))));
     for (const KnownCertificate& each : known.certificates) {
         if (each.renews == wanted.serial && !each.revoked) out.renewed.push_back(each.serial);
     }
@@ -354,7 +349,8 @@ Result<WrittenList> write_list(const Authority& authority, unsigned days,
                               {"this_update", utc_text(list.this_update)},
                               {"next_update", utc_text(list.next_update)},
                               {"entries", list.revoked.size()}};
-    ONECARD_CHECK(record(authority, command(clock, "certificate-list", json::serialize(detail))));
+    ONECARD_CHECK(
+        record(*authority.store, command(clock, "certificate-list", json::serialize(detail))));
     return WrittenList{*std::move(pem), std::move(list)};
 }
 

@@ -36,10 +36,9 @@ std::string masked(const std::string& pan) {
     return pan.substr(0, 6) + std::string(digits - 10, '*') + pan.substr(digits - 4, 4);
 }
 
-Result<void> record(KeyStore& store, const platform::Clock& clock, const char* name,
-                    const json::object& detail) {
-    ONECARD_TRY(change, StoreChange::begin(store, command(clock, name, json::serialize(detail))));
-    return change.commit();
+crypto::keys::Command told(const platform::Clock& clock, const char* name,
+                           const json::object& detail) {
+    return command(clock, name, json::serialize(detail));
 }
 
 /// One certificate being made by a signer that is open.
@@ -116,7 +115,8 @@ Result<ChipCertificate> make(const Making& making, KnownChip wanted, ChipFields 
                 write_chip(making.signer, fields, platform::from_hex(making.signer_subject).value(),
                            making.random, making.clock.now().date));
     if (!made) {
-        ONECARD_CHECK(record(making.store, making.clock, "chip-certificate", detail_of(wanted)));
+        ONECARD_CHECK(
+            record(making.store, told(making.clock, "chip-certificate", detail_of(wanted))));
     }
     return ChipCertificate{std::move(text), std::move(wanted), made.has_value()};
 }
@@ -144,11 +144,11 @@ Result<std::vector<IssuerKey>> issuer_keys(const City& city, ChipFamily family,
 
 /// The key that the nation is to certify: the one in use, or, with `new_key`, another one. What a
 /// run that was cut off has made is gone on with.
-Result<KeyName> issuer_key(City& city, const ChipIssuerOrder& order, crypto::Random& keys,
-                           crypto::Random& random, const platform::Clock& clock) {
+Result<KeyName> issuer_key(City& city, const ChipIssuerOrder& order,
+                           const std::vector<IssuerKey>& held, crypto::Random& keys,
+                           const platform::Clock& clock) {
     KeyName key =
         crypto::keys::city_card_authority(city.identity.city, algorithm_of(order.root.family));
-    ONECARD_TRY(held, issuer_keys(city, order.root.family, random));
     ONECARD_TRY(known, fold_chips(city.store->log()));
     const ChipIssuer* now = known.issuer(order.root.family);
     if (!held.empty()) {
@@ -164,17 +164,15 @@ Result<KeyName> issuer_key(City& city, const ChipIssuerOrder& order, crypto::Ran
         key.version = KeyVersion{static_cast<std::uint8_t>(held.back().name.version.value() + 1)};
     }
     const json::object detail{{"key", text(key)}};
-    ONECARD_TRY(change, StoreChange::begin(*city.store,
-                                           command(clock, "chip-key", json::serialize(detail))));
+    ONECARD_TRY(change, StoreChange::begin(*city.store, told(clock, "chip-key", detail)));
     ONECARD_CHECK(generate_chip_key(*city.store, key, issuer_bits, keys));
     ONECARD_CHECK(change.commit());
     return key;
 }
 
 /// An issuer's number is one city's, and none begins with another's.
-Result<void> check_number(const City& city, const ChipRegister& known, ChipFamily family,
-                          const std::string& number, crypto::Random& random) {
-    ONECARD_TRY(own, issuer_keys(city, family, random));
+Result<void> check_number(const std::vector<IssuerKey>& own, const ChipRegister& known,
+                          ChipFamily family, const std::string& number) {
     for (const KnownChip& each : known.certificates) {
         if (each.kind != ChipCertificateKind::issuer || each.family != family) continue;
         const std::string other = each.subject.substr(0, each.subject.find('F'));
@@ -195,12 +193,12 @@ Result<void> note_issuer(City& city, const KnownChip& entry, const platform::Clo
         held->fingerprint == entry.fingerprint) {
         return {};
     }
-    return record(*city.store, clock, "chip-issuer",
-                  {{"family", name(entry.family)},
-                   {"number", entry.subject},
-                   {"certificate", chip_serial_text(entry.serial)},
-                   {"fingerprint", entry.fingerprint},
-                   {"expiry", platform::to_hex(entry.expiry)}});
+    return record(*city.store, told(clock, "chip-issuer",
+                                    {{"family", name(entry.family)},
+                                     {"number", entry.subject},
+                                     {"certificate", chip_serial_text(entry.serial)},
+                                     {"fingerprint", entry.fingerprint},
+                                     {"expiry", platform::to_hex(entry.expiry)}}));
 }
 
 }  // namespace
@@ -246,8 +244,7 @@ Result<ChipCertificate> certify_root(Nation& nation, const ChipRoot& root, const
     }
     if (!nation.store->find(authority.key)) {
         const json::object detail{{"key", text(authority.key)}};
-        ONECARD_TRY(change, StoreChange::begin(*nation.store, command(clock, "chip-key",
-                                                                      json::serialize(detail))));
+        ONECARD_TRY(change, StoreChange::begin(*nation.store, told(clock, "chip-key", detail)));
         ONECARD_CHECK(generate_chip_key(*nation.store, authority.key, root_bits, keys));
         ONECARD_CHECK(change.commit());
     }
@@ -277,8 +274,9 @@ Result<ChipCertificate> certify_issuer(Nation& nation, City& city, const ChipIss
                       "no root " + authority.signer + " in force: `certificate card-root`");
     }
     ONECARD_CHECK(check_expiry(order.expiry, root->expiry, clock));
-    ONECARD_CHECK(check_number(city, known, order.root.family, order.number, random));
-    ONECARD_TRY(key, issuer_key(city, order, keys, random, clock));
+    ONECARD_TRY(held, issuer_keys(city, order.root.family, random));
+    ONECARD_CHECK(check_number(held, known, order.root.family, order.number));
+    ONECARD_TRY(key, issuer_key(city, order, held, keys, clock));
     ONECARD_TRY(own, reveal_chip_key(*city.store, key, random));
     ONECARD_TRY(secret, reveal_chip_key(*nation.store, authority.key, random));
     const Making making{*nation.store, known,  secret, authority.signer,
@@ -341,7 +339,7 @@ Result<KnownChip> revoke_chip(KeyStore& store, ChipFamily family, const std::str
     }
     KnownChip out = *found;
     out.revoked = platform::local_date_time(clock.unix_ms(), 0);
-    ONECARD_CHECK(record(store, clock, "chip-revoked", detail_of(out)));
+    ONECARD_CHECK(record(store, told(clock, "chip-revoked", detail_of(out))));
     return out;
 }
 
@@ -365,11 +363,11 @@ Result<ChipList> write_chip_list(KeyStore& store, const KeyName& key, const std:
     }
     const auto written = crypto::keys::write_revocation_list(list, *sm2, random);
     if (!written) return refuse(RefusalKind::list_refused, name(written.error()));
-    ONECARD_CHECK(record(store, clock, "chip-list",
-                         {{"signer", signer},
-                          {"sequence", list.sequence},
-                          {"issued", platform::to_hex(list.issued.bcd())},
-                          {"entries", list.serials.size()}}));
+    ONECARD_CHECK(record(store, told(clock, "chip-list",
+                                     {{"signer", signer},
+                                      {"sequence", list.sequence},
+                                      {"issued", platform::to_hex(list.issued.bcd())},
+                                      {"entries", list.serials.size()}})));
     return ChipList{"list: " + platform::to_hex(*written) + "\n", std::move(list)};
 }
 

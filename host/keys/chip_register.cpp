@@ -175,16 +175,7 @@ std::optional<std::uint32_t> ChipRegister::next_serial(ChipFamily family,
 }
 
 Result<ChipRegister> fold_chips(std::span<const crypto::keys::LogEntry> log) {
-    Fold fold;
-    for (std::size_t i = 0; i < log.size(); ++i) {
-        const auto line = parse_line(log[i].line);
-        const char* what = line ? fold.take(*line) : "anything: it is no JSON object";
-        if (what != nullptr) {
-            return refuse(RefusalKind::log_malformed,
-                          "entry " + std::to_string(i + 1) + " of the log does not say " + what);
-        }
-    }
-    return fold.finish();
+    return fold_lines(log, Fold{});
 }
 
 std::optional<crypto::keys::CardExpiry> parse_expiry(std::string_view text) {

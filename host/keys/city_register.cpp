@@ -1,5 +1,6 @@
 #include "host/keys/city_register.hpp"
 
+#include "host/keys/founding.hpp"
 #include "host/keys/log_line.hpp"
 #include "platform/mask.hpp"
 
@@ -89,14 +90,13 @@ const char* Fold::deliver(const json::object& detail, bool confirmed) {
 const char* Fold::found_city(const json::object& detail) {
     const auto city = text_of(detail, "city");
     const auto issuer = text_of(detail, "issuer");
-    const auto code = city ? platform::from_hex<2>(*city) : std::nullopt;
+    const auto founded = city ? parse_city_code(*city) : std::nullopt;
     const auto id = issuer ? platform::from_hex<8>(*issuer) : std::nullopt;
-    if (!code || !id) return "which city it founded";
-    const CityCode founded{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
+    if (!founded || !id) return "which city it founded";
     // A founding that was interrupted is in the log twice: the store of the last one is in use.
-    const auto known = std::ranges::find(out_.cities, founded, &KnownCity::city);
+    const auto known = std::ranges::find(out_.cities, *founded, &KnownCity::city);
     KnownCity& entry = known == out_.cities.end() ? out_.cities.emplace_back() : *known;
-    entry = {founded, IssuerId{*id}, text_of(detail, "audit_key").value_or(""),
+    entry = {*founded, IssuerId{*id}, text_of(detail, "audit_key").value_or(""),
              text_of(detail, "root").value_or("")};
     return nullptr;
 }
@@ -194,17 +194,7 @@ const Place* CityRegister::find(std::string_view store) const {
 }
 
 Result<CityRegister> fold_log(std::span<const crypto::keys::LogEntry> log) {
-    Fold fold;
-    for (std::size_t i = 0; i < log.size(); ++i) {
-        const auto malformed = [&](const char* what) {
-            return refuse(RefusalKind::log_malformed,
-                          "entry " + std::to_string(i + 1) + " of the log does not say " + what);
-        };
-        const auto line = parse_line(log[i].line);
-        if (!line) return malformed("anything: it is no JSON object");
-        if (const char* what = fold.take(*line)) return malformed(what);
-    }
-    return fold.finish();
+    return fold_lines(log, Fold{});
 }
 
 }  // namespace host::keys

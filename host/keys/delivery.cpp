@@ -115,11 +115,6 @@ std::string detail_of(const Place& place, const HeldKeys& held, bool roots_only 
                                         {"keys", std::move(keys)}});
 }
 
-Result<void> record(KeyStore& store, crypto::keys::Command command) {
-    ONECARD_TRY(change, StoreChange::begin(store, std::move(command)));
-    return change.commit();
-}
-
 /// The nation's log, if it knows the place, hears which of its roots are about to be there.
 Result<void> tell_nation(Nation& nation, const Place& place, const HeldKeys& announced,
                          const platform::Clock& clock) {

@@ -134,8 +134,7 @@ Result<void> announce(const DeploymentOrder& order, City& city, const Deployment
                       const platform::Clock& clock) {
     const auto log = [&](KeyStore& whose, const char* name, bool roots_only) -> Result<void> {
         auto detail = deployment_detail(deployment, store, certified, roots_only);
-        ONECARD_TRY(change, StoreChange::begin(whose, command(clock, name, std::move(detail))));
-        return change.commit();
+        return record(whose, command(clock, name, std::move(detail)));
     };
     if (order.nation != nullptr) ONECARD_CHECK(log(*order.nation->store, "give-roots", true));
     return log(*city.store, "deploy", false);

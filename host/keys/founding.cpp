@@ -179,6 +179,12 @@ std::string city_digits(CityCode city) {
                                        static_cast<std::uint8_t>(city.value())});
 }
 
+std::optional<CityCode> parse_city_code(std::string_view digits) {
+    const auto code = platform::from_hex<2>(digits);
+    if (!code || !protocol::is_bcd(*code)) return std::nullopt;
+    return CityCode{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
+}
+
 crypto::keys::X509Subject root_subject(Mark mark) {
     return {"national-ca", "national", mark == Mark::live ? "root" : "rehearsal-root"};
 }
@@ -308,8 +314,7 @@ Result<void> record_city(Nation& nation, const CityIdentity& identity,
                      {"fingerprint", fingerprint_text(authority.key)},
                      {"not_before", utc_text(authority.validity.not_before)},
                      {"not_after", utc_text(authority.validity.not_after)}});
-    ONECARD_TRY(change, StoreChange::begin(*nation.store, command(clock, "found-city", detail)));
-    return change.commit();
+    return record(*nation.store, command(clock, "found-city", detail));
 }
 
 Result<void> check_not_founded(const Nation& nation, CityCode city, const IssuerId& issuer,

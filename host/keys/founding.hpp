@@ -94,6 +94,8 @@ struct CityMaster {
 [[nodiscard]] crypto::keys::X509Subject authority_subject(CityCode city, Mark mark);
 /// "3100".
 [[nodiscard]] std::string city_digits(CityCode city);
+/// The inverse; nothing when it is not four digits.
+[[nodiscard]] std::optional<CityCode> parse_city_code(std::string_view digits);
 
 /// From a little before now (clocks differ) for so many years, UTC.
 struct Validity {

@@ -250,6 +250,11 @@ Result<StoreChange> StoreChange::begin(KeyStore& store, crypto::keys::Command co
     return StoreChange{*std::move(change)};
 }
 
+Result<void> record(KeyStore& store, crypto::keys::Command command) {
+    ONECARD_TRY(change, StoreChange::begin(store, std::move(command)));
+    return change.commit();
+}
+
 Result<void> StoreChange::commit() {
     const auto done = change_.commit();
     if (!done) return store_refusal("commit", done.error());

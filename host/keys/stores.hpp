@@ -106,6 +106,8 @@ private:
     explicit StoreChange(crypto::keys::Change change) : change_{std::move(change)} {}
     crypto::keys::Change change_;
 };
+/// A log line alone: something is about to leave, or has happened elsewhere.
+[[nodiscard]] Result<void> record(KeyStore& store, crypto::keys::Command command);
 /// What a store said, as a refusal that names the key or file.
 [[nodiscard]] std::unexpected<Refusal> store_refusal(const std::string& what,
                                                      crypto::keys::KeyError error);

@@ -180,12 +180,7 @@ Result<void> hand_out(const Options& options, const SecretBuffer& sheet) {
         return refuse(RefusalKind::input_wrong,
                       "no terminal to show the component sheet on: give --sheet FILE");
     }
-    const auto written = platform::create_file(options.sheet, sheet.bytes());
-    if (written) return {};
-    return refuse(written.error().error == platform::FileError::already_exists
-                      ? RefusalKind::target_exists
-                      : RefusalKind::file_failed,
-                  written.error().detail);
+    return write_new_file(options.sheet, view(sheet.bytes()));
 }
 
 Result<void> give(const Options& options, const Contribution& contribution,
@@ -301,8 +296,7 @@ int run_verify(Options& options) {
 using Step = Result<void> (*)(Options&);
 
 int run_step(Step step, Options& options) {
-    const Result<void> done = step(options);
-    return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
+    return status_of(step(options));
 }
 
 template <class Function>

@@ -237,7 +237,7 @@ void add_root(CLI::App& certificate, Run& run) {
     add_root_options(*command, options, true);
     add_kind_options(*command, options);
     options->source.add_to(*command);
-    command->callback([options, &run] { run = certificate_run(options, run_root); });
+    command->callback([options, &run] { run = runner(options, run_root); });
 }
 
 void add_issuer(CLI::App& certificate, Run& run) {
@@ -253,7 +253,7 @@ void add_issuer(CLI::App& certificate, Run& run) {
         ->required();
     command->add_flag("--new-key", options->new_key, "The city makes another key first");
     options->source.add_to(*command);
-    command->callback([options, &run] { run = certificate_run(options, run_issuer); });
+    command->callback([options, &run] { run = runner(options, run_issuer); });
 }
 
 template <ChipCertificateKind kind>
@@ -272,7 +272,7 @@ void add_chip(CLI::App& certificate, Run& run, const char* name, const char* hel
         ->required();
     command->add_option("--static-data", options->static_data,
                         "File of hex: the card's static data, which is signed and not carried");
-    command->callback([options, &run] { run = certificate_run(options, run_chip<kind>); });
+    command->callback([options, &run] { run = runner(options, run_chip<kind>); });
 }
 
 void add_signer_options(CLI::App& command, const std::shared_ptr<ChipOptions>& options) {
@@ -293,7 +293,7 @@ void add_revoke_chip(CLI::App& certificate, Run& run) {
     add_signer_options(*command, options);
     command->add_flag("--rsa", options->rsa, "An RSA one: the log keeps it, there is no list");
     command->add_option("--serial", options->serial, "6 hex digits")->required();
-    command->callback([options, &run] { run = certificate_run(options, run_revoke_chip); });
+    command->callback([options, &run] { run = runner(options, run_revoke_chip); });
 }
 
 void add_chip_list(CLI::App& certificate, Run& run) {
@@ -302,7 +302,7 @@ void add_chip_list(CLI::App& certificate, Run& run) {
         add_chip_command(certificate, options, "chip-list",
                          "Write the next revocation list of SM2 certificates inside chips");
     add_signer_options(*command, options);
-    command->callback([options, &run] { run = certificate_run(options, run_chip_list); });
+    command->callback([options, &run] { run = runner(options, run_chip_list); });
 }
 
 }  // namespace

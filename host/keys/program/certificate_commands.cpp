@@ -256,14 +256,14 @@ void add_issue(CLI::App& certificate, Run& run) {
         ->add_option("--fingerprint", options->fingerprint,
                      "The key's fingerprint, as somebody at the unit read it out")
         ->required();
-    command->callback([options, &run] { run = certificate_run(options, run_issue); });
+    command->callback([options, &run] { run = runner(options, run_issue); });
 }
 
 void add_renew(CLI::App& certificate, Run& run) {
     const auto options = std::make_shared<IssueOptions>();
     CLI::App* command = add_signing(certificate, options, "renew",
                                     "Certify a unit's new key, for which its old one vouches");
-    command->callback([options, &run] { run = certificate_run(options, run_renew); });
+    command->callback([options, &run] { run = runner(options, run_renew); });
 }
 
 void add_revoke(CLI::App& certificate, Run& run) {
@@ -276,7 +276,7 @@ void add_revoke(CLI::App& certificate, Run& run) {
     command->add_option("--reason", options->reason,
                         "As RFC 5280, 5.3.1 spells it: keyCompromise, superseded, ...");
     command->add_flag("--json", options->json, "Print JSON");
-    command->callback([options, &run] { run = certificate_run(options, run_revoke); });
+    command->callback([options, &run] { run = runner(options, run_revoke); });
 }
 
 void add_crl(CLI::App& certificate, Run& run) {
@@ -290,7 +290,7 @@ void add_crl(CLI::App& certificate, Run& run) {
                      "After so many days programs refuse it: publish the next one well before")
         ->check(CLI::Range(1, 366));
     command->add_flag("--json", options->json, "Print JSON");
-    command->callback([options, &run] { run = certificate_run(options, run_crl); });
+    command->callback([options, &run] { run = runner(options, run_crl); });
 }
 
 }  // namespace

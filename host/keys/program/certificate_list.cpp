@@ -136,7 +136,7 @@ void add_certificate_list_command(CLI::App& certificate, Run& run) {
                      "Only those that have ended, or end within so many days; soonest first")
         ->check(CLI::Range(0, 36500));
     command->add_flag("--json", options->json, "Print JSON");
-    command->callback([options, &run] { run = certificate_run(options, run_list); });
+    command->callback([options, &run] { run = runner(options, run_list); });
 }
 
 }  // namespace host::keys

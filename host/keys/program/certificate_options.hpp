@@ -29,16 +29,6 @@ private:
 [[nodiscard]] Result<void> write_output(const std::filesystem::path& file,
                                         const std::string& content);
 
-/// The runner of a command that answers nothing but a refusal.
-template <class Options>
-[[nodiscard]] Run certificate_run(const std::shared_ptr<Options>& options,
-                                  Result<void> (*function)(Options&)) {
-    return [options, function] {
-        const Result<void> done = function(*options);
-        return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-    };
-}
-
 // certificate_unit.cpp, certificate_chips.cpp, certificate_list.cpp
 void add_certificate_unit_commands(CLI::App& certificate, Run& run);
 void add_certificate_chip_commands(CLI::App& certificate, Run& run);

@@ -113,7 +113,7 @@ void add_request(CLI::App& certificate, Run& run) {
                       "Another key than the one that waits already; that one is destroyed");
     platform::add_passphrase_options(*command, options->passphrase);
     options->source.add_to(*command);
-    command->callback([options, &run] { run = certificate_run(options, run_request); });
+    command->callback([options, &run] { run = runner(options, run_request); });
 }
 
 void add_install(CLI::App& certificate, Run& run) {
@@ -123,7 +123,7 @@ void add_install(CLI::App& certificate, Run& run) {
         "Put the certificate that answers the request in the place of the old one");
     command->add_option("--certificate", options->certificate, "What the city sent")->required();
     platform::add_passphrase_options(*command, options->passphrase);
-    command->callback([options, &run] { run = certificate_run(options, run_install); });
+    command->callback([options, &run] { run = runner(options, run_install); });
 }
 
 void add_install_lists(CLI::App& certificate, Run& run) {
@@ -135,7 +135,7 @@ void add_install_lists(CLI::App& certificate, Run& run) {
         ->required()
         ->expected(1)
         ->take_all();
-    command->callback([options, &run] { run = certificate_run(options, run_install_lists); });
+    command->callback([options, &run] { run = runner(options, run_install_lists); });
 }
 
 }  // namespace

@@ -44,8 +44,7 @@ Result<void> CityApproval::give(crypto::keys::Command command,
         return refuse(RefusalKind::city_mismatch,
                       directory_.string() + ": this city did not deploy that issuer");
     }
-    ONECARD_TRY(change, StoreChange::begin(*city.store, std::move(command)));
-    return change.commit();
+    return record(*city.store, std::move(command));
 }
 
 void FleetAccess::add_to(CLI::App& command) {

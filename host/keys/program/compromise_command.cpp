@@ -126,12 +126,8 @@ void add_compromise_command(CLI::App& app, Run& run) {
     command->add_flag("--json", options->json, "Print JSON");
     options->access.add_to(*command);
     options->fleet.add_to(*command);
-    command->callback([options, &run] {
-        run = [options] {
-            const Result<void> done = run_compromise(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
-    });
+    command->callback(
+        [options, &run] { run = [options] { return status_of(run_compromise(*options)); }; });
 }
 
 }  // namespace host::keys

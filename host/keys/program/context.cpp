@@ -203,7 +203,7 @@ Result<platform::Passphrase> passphrase(const platform::PassphraseSource& source
                   where + platform::name(words.error()) + ": " + platform::advice(words.error()));
 }
 
-Result<void> write_new_file(const std::filesystem::path& path, const std::string& content,
+Result<void> write_new_file(const std::filesystem::path& path, std::string_view content,
                             platform::FileMode mode) {
     const auto written = platform::create_file(
         path, {reinterpret_cast<const std::uint8_t*>(content.data()), content.size()}, mode);
@@ -217,6 +217,10 @@ Result<void> write_new_file(const std::filesystem::path& path, const std::string
 int complain(const Refusal& refusal) {
     return platform::complain(program_name,
                               std::string{name(refusal.kind)} + ": " + refusal.detail);
+}
+
+int status_of(const Result<void>& done) {
+    return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
 }
 
 void print(bool json, const std::string& text, const std::string& json_text) {

@@ -119,11 +119,18 @@ private:
 [[nodiscard]] Result<platform::Passphrase> passphrase(const platform::PassphraseSource& source);
 /// A new file; nothing is overwritten: `target_exists`.
 [[nodiscard]] Result<void> write_new_file(const std::filesystem::path& path,
-                                          const std::string& content,
+                                          std::string_view content,
                                           platform::FileMode mode = platform::FileMode::owner_only);
 
 /// Prints the refusal in one line on standard error; the exit status.
 int complain(const Refusal& refusal);
+/// 0, or the refusal told and its status.
+[[nodiscard]] int status_of(const Result<void>& done);
+/// A command that was chosen.
+template <class Options, class Function>
+[[nodiscard]] auto runner(const std::shared_ptr<Options>& options, Function function) {
+    return [options, function] { return status_of(function(*options)); };
+}
 /// Text for people, JSON for machines.
 void print(bool json, const std::string& text, const std::string& json_text);
 

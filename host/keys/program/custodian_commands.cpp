@@ -68,10 +68,7 @@ CLI::App* add_action(CLI::App& parent, Run& run, const std::shared_ptr<Custodian
     command->add_option("store", options->store, "A key store file (keys.store)")->required();
     command->add_flag("--json", options->json, "Print JSON");
     command->callback([options, &run, action] {
-        run = [options, action] {
-            const Result<void> done = action(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
+        run = [options, action] { return status_of(action(*options)); };
     });
     return command;
 }

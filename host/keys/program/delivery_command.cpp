@@ -67,12 +67,8 @@ void add_delivery_command(CLI::App& app, Run& run) {
         "Stop the place's program first, or restart it afterwards: it reads its store when it "
         "starts.\nIssuers that make SAMs: name --nation-dir too, or the nation's roots stay as "
         "they are.");
-    command->callback([options, &run] {
-        run = [options] {
-            const Result<void> done = run_deliver(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
-    });
+    command->callback(
+        [options, &run] { run = [options] { return status_of(run_deliver(*options)); }; });
 }
 
 }  // namespace host::keys

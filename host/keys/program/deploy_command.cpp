@@ -114,12 +114,8 @@ void add_deploy_command(CLI::App& app, Run& run) {
     options->custodians.add_to(*command, "city");
     options->nation_custodians.add_optional_to(*command, "nation", "nation-");
     options->token.add_to(*command);
-    command->callback([options, &run] {
-        run = [options] {
-            const Result<void> done = run_deploy(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
-    });
+    command->callback(
+        [options, &run] { run = [options] { return status_of(run_deploy(*options)); }; });
 }
 
 }  // namespace host::keys

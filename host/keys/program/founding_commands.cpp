@@ -43,15 +43,14 @@ struct CityOptions {
 };
 
 Result<void> run_found_city(CityOptions& options) {
-    const auto code = platform::from_hex<2>(options.city);
-    if (!code || !protocol::is_bcd(*code) || *code == std::array<std::uint8_t, 2>{}) {
+    const auto city = parse_city_code(options.city);
+    if (!city || city->value() == 0) {
         return refuse(RefusalKind::input_wrong, "--city: four digits expected, not 0000");
     }
     const auto issuer = platform::from_hex<8>(options.issuer);
     if (!issuer || !protocol::is_bcd(*issuer) || *issuer == std::array<std::uint8_t, 8>{}) {
         return refuse(RefusalKind::input_wrong, "--issuer: 16 digits expected, not all zero");
     }
-    const CityCode city{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])};
     ONECARD_TRY(source, KeySource::make(options.source, "city/" + options.city));
     ONECARD_TRY(nonces, system_random());
     ONECARD_TRY(nation_custodians, options.nation_custodians.read());
@@ -60,9 +59,9 @@ Result<void> run_found_city(CityOptions& options) {
     ONECARD_TRY(
         identity,
         found_city({options.directory, custodians, options.source.mark(), options.again}, nation,
-                   city, protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
+                   *city, protocol::IssuerId{*issuer}, source.random(), platform::SystemClock{}));
     print(options.json,
-          std::string{"founded the "} + word(identity.mark) + " city " + city_digits(city) +
+          std::string{"founded the "} + word(identity.mark) + " city " + city_digits(*city) +
               " in " + options.directory.string(),
           to_json(identity));
     return {};
@@ -120,14 +119,10 @@ Result<void> run_chip_maker(ChipMakerOptions& options) {
     const Suite suite = options.suite == "sm4" ? Suite::sm4 : Suite::triple_des;
     ONECARD_TRY(file,
                 chip_maker_file(city, crypto::keys::city_key(city.identity.city, use, suite)));
-    const crypto::Bytes content{reinterpret_cast<const std::uint8_t*>(file.content.data()),
-                                file.content.size()};
-    ONECARD_TRY(change, StoreChange::begin(*city.store, command(platform::SystemClock{},
-                                                                "chip-maker", file.detail)));
-    ONECARD_CHECK(change.commit());
-    const auto written = platform::create_file(options.file, content);
+    ONECARD_CHECK(record(*city.store, command(platform::SystemClock{}, "chip-maker", file.detail)));
+    const auto written = write_new_file(options.file, file.content);
     crypto::wipe({reinterpret_cast<std::uint8_t*>(file.content.data()), file.content.size()});
-    if (!written) return refuse(RefusalKind::file_failed, written.error().detail);
+    ONECARD_CHECK(written);
     print(options.json,
           "wrote " + file.key + " (" + word(city.identity.mark) + ", check value " + file.check +
               ") in clear to " + options.file.string(),
@@ -136,14 +131,6 @@ Result<void> run_chip_maker(ChipMakerOptions& options) {
                                                      {"check", file.check},
                                                      {"mark", word(city.identity.mark)}}));
     return {};
-}
-
-template <class Options, class Function>
-Run runner(const std::shared_ptr<Options>& options, Function function) {
-    return [options, function] {
-        const Result<void> done = function(*options);
-        return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-    };
 }
 
 void add_nation(CLI::App& app, Run& run) {

@@ -54,12 +54,9 @@ Result<RotationTerms> terms_of(RotateOptions& options) {
     RotationTerms terms{
         options.access.nation(), fleet, options.fleet.no_chips(), {}, options.fleet.witness()};
     for (const std::string& word : options.confirmed) {
-        const auto code = platform::from_hex<2>(word);
-        if (!code || !protocol::is_bcd(*code)) {
-            return refuse(RefusalKind::input_wrong, "--confirmed: four digits expected");
-        }
-        terms.confirmed.push_back(
-            CityCode{static_cast<std::uint16_t>((*code)[0] << 8 | (*code)[1])});
+        const auto code = parse_city_code(word);
+        if (!code) return refuse(RefusalKind::input_wrong, "--confirmed: four digits expected");
+        terms.confirmed.push_back(*code);
     }
     return terms;
 }
@@ -235,10 +232,7 @@ void add_action(CLI::App& parent, Run& run, const Action& action) {
     }
     if (action.draws) options->source.add_to(*command);
     command->callback([options, &run, step = action.run] {
-        run = [options, step] {
-            const Result<void> done = step(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
+        run = [options, step] { return status_of(step(*options)); };
     });
 }
 

@@ -78,12 +78,8 @@ void add_tree_command(CLI::App& app, Run& run) {
     command->add_option("store", options->store, "A key store file (keys.store)")->required();
     command->add_flag("--json", options->json, "Print JSON");
     options->access.add_to(*command);
-    command->callback([options, &run] {
-        run = [options] {
-            const Result<void> done = run_tree(*options);
-            return done ? platform::exit_status(platform::ExitCode::ok) : complain(done.error());
-        };
-    });
+    command->callback(
+        [options, &run] { run = [options] { return status_of(run_tree(*options)); }; });
 }
 
 }  // namespace host::keys

@@ -14,54 +14,20 @@ import sys
 import tempfile
 import unittest
 
-PROGRAM = sys.argv[1]
-REHEARSAL = ('--rehearsal', '--seed', '7')
+from scene import PROGRAM, REHEARSAL, Rehearsal
+
 OPERATOR, DEVICE = '0000000000310001', '0000000031000101'
 
 
-class Scene:
+class Scene(Rehearsal):
     """A nation, a city, its host and a gate."""
 
     def __init__(self, directory):
-        self.directory = directory
-        for who in ('first', 'second', 'service'):
-            file = os.open(self.at(who), os.O_WRONLY | os.O_CREAT, 0o600)
-            os.write(file, f'the passphrase of {who}\n'.encode())
-            os.close(file)
-        self.city = ['--city-dir', self.at('city'), *self.people('')]
+        super().__init__(directory)
         self.nation = ['--nation-dir', self.at('nation'), *self.people('')]
-        self.done('found-nation', '--dir', self.at('nation'), *self.people(''), *REHEARSAL)
         self.found('city', '3100')
         self.deploy('host', '--unit', 'host-1')
         self.deploy('terminal', '--operator', OPERATOR, '--device', DEVICE)
-
-    def at(self, name):
-        return os.path.join(self.directory, name)
-
-    def people(self, prefix):
-        return [word for who in ('first', 'second') for word in (f'--{prefix}custodian', f'{who}={self.at(who)}')]
-
-    def run(self, *arguments):
-        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=120)
-
-    def done(self, *arguments):
-        ran = self.run(*arguments)
-        assert ran.returncode == 0, (arguments, ran.stderr)
-        return ran.stdout
-
-    def asked(self, *arguments):
-        return json.loads(self.done(*arguments, '--json'))
-
-    def refused(self, *arguments):
-        """The kind in the one line on standard error."""
-        ran = self.run(*arguments)
-        lines = [line for line in ran.stderr.splitlines() if 'memory_not_locked' not in line]
-        assert ran.returncode == 1 and len(lines) == 1 and not ran.stdout, (arguments, ran)
-        return lines[0].split(': ')[1]
-
-    def found(self, name, code):
-        self.done('found-city', '--dir', self.at(name), '--nation', self.at('nation'), '--city', code, '--issuer',
-                  f'{code}000000000001', *self.people(''), *self.people('nation-'), *REHEARSAL)
 
     def deploy(self, role, *more):
         self.done('deploy', role, *self.city, '--out', self.at(role), '--passphrase-file', self.at('service'), *REHEARSAL, *more)

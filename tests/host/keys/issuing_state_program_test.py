@@ -9,56 +9,30 @@ import json
 import os
 import sqlite3
 import stat
-import subprocess
 import sys
 import tempfile
 import unittest
 
-PROGRAM = sys.argv[1]
-REHEARSAL = ('--rehearsal', '--seed', '7')
+from scene import PROGRAM, REHEARSAL, Rehearsal
+
 COLUMNS = 'kind,number,suite,valid_from,valid_to,holder,interoperable,state,pin,terminal,operator\n'
 LINES = (COLUMNS + 'card,03104800000000000017,sm4,20260101,20351231,student,yes,enabled,4711,,\n'
          'sam,10000000000000000001,sm4,20260101,20351231,,,,,310000000101,0000000000310001\n')
 
 
-class Scene:
+class Scene(Rehearsal):
     """A nation, a city and its issuer, in one directory, made under a umask that hides nothing."""
 
+    umask = 0
+
     def __init__(self, directory):
-        self.directory = directory
-        for who in ('first', 'second', 'service'):
-            with open(os.open(self.at(who), os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='ascii') as file:
-                file.write(f'the passphrase of {who}\n')
+        super().__init__(directory)
         with open(self.at('lines.csv'), 'w', encoding='ascii') as file:
             file.write(LINES)
-        self.city = ['--city-dir', self.at('city'), *self.people('')]
         self.issuer = ['--deployment', self.at('issuer')]
         self.service = ['--passphrase-file', self.at('service')]
-        self.done('found-nation', '--dir', self.at('nation'), *self.people(''), *REHEARSAL)
-        self.done('found-city', '--dir', self.at('city'), '--nation', self.at('nation'), '--city', '3100', '--issuer',
-                  '3104000000000001', *self.people(''), *self.people('nation-'), *REHEARSAL)
+        self.found('city', '3100', '3104000000000001')
         self.done('deploy', 'issuer', *self.city, '--out', self.at('issuer'), '--unit', 'issuer-1', *self.service, *REHEARSAL)
-
-    def at(self, name):
-        return os.path.join(self.directory, name)
-
-    def people(self, prefix):
-        return [word for who in ('first', 'second') for word in (f'--{prefix}custodian', f'{who}={self.at(who)}')]
-
-    def run(self, *arguments):
-        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=120, umask=0)
-
-    def done(self, *arguments):
-        ran = self.run(*arguments)
-        assert ran.returncode == 0, (arguments, ran.stderr)
-        return ran.stdout
-
-    def refused(self, *arguments):
-        """What the one line on standard error says."""
-        ran = self.run(*arguments)
-        lines = [line for line in ran.stderr.splitlines() if 'memory_not_locked' not in line]
-        assert ran.returncode == 1 and len(lines) == 1 and not ran.stdout, (arguments, ran)
-        return lines[0]
 
     def issuing(self, command, *more, state='issuing.db'):
         return ('issuing', command, *self.issuer, '--state', self.at(state), *more)
@@ -79,19 +53,19 @@ class IssuingState(unittest.TestCase):
     def test_rotation_asks_a_real_state(self):
         scene = self.scene
         for reading in ('status', 'registry', 'inventory'):
-            self.assertIn('no such file', scene.refused(*scene.issuing(reading, state='fresh.db')))
+            self.assertIn('no such file', scene.complaint(*scene.issuing(reading, state='fresh.db')))
             self.assertFalse(os.path.exists(scene.at('fresh.db')))
         scene.done('rotate', 'prepare', *scene.city, '--use', 'load', '--suite', 'sm4', *REHEARSAL)
         retire = ('rotate', 'retire', *scene.city, '--use', 'load', '--suite', 'sm4', '--version', '2', '--state')
-        self.assertIn('no such file', scene.refused(*retire, scene.at('fresh.db')))
+        self.assertIn('no such file', scene.complaint(*retire, scene.at('fresh.db')))
         open(os.open(scene.at('fresh.db'), os.O_WRONLY | os.O_CREAT, 0o600), 'w').close()
-        self.assertIn('wrong_application', scene.refused(*retire, scene.at('fresh.db')))
+        self.assertIn('wrong_application', scene.complaint(*retire, scene.at('fresh.db')))
         with contextlib.closing(sqlite3.connect(scene.at('issuing.db'))) as whole, \
                 contextlib.closing(sqlite3.connect(scene.at('fresh.db'))) as copy:
             whole.backup(copy)
         with contextlib.closing(sqlite3.connect(scene.at('fresh.db'))) as copy:
             copy.executescript('DELETE FROM line WHERE kind = 2')
-        self.assertIn('fleet_unknown', scene.refused(*retire, scene.at('fresh.db')))
+        self.assertIn('fleet_unknown', scene.complaint(*retire, scene.at('fresh.db')))
         scene.done(*retire, scene.at('issuing.db'))
         entry = json.loads(scene.done('audit', 'show', scene.at('city/keys.store')).splitlines()[-1])
         head = json.loads(scene.done('audit', 'verify', scene.at('issuing.db'), '--json'))['head']
@@ -113,8 +87,8 @@ class IssuingState(unittest.TestCase):
         self.assertTrue(scene.done(*verify).startswith('whole'))
         scene.tamper('DELETE FROM audit; DELETE FROM audit_owner')
         retire = scene.issuing('retire', '--number', '03104800000000000017', *scene.service)
-        self.assertIn('its log is gone', scene.refused(*retire))
-        self.assertIn('not begun', scene.refused(*verify))
+        self.assertIn('its log is gone', scene.complaint(*retire))
+        self.assertIn('not begun', scene.complaint(*verify))
 
     def test_pins_are_sealed_and_the_file_is_private(self):
         scene = self.scene
@@ -124,12 +98,12 @@ class IssuingState(unittest.TestCase):
         self.assertIn(b'03104800000000000017', content)  # the order is there
         self.assertNotIn(b'4711', content)
         os.chmod(scene.at('issuing.db'), 0o644)
-        self.assertIn('chmod 600', scene.refused(*scene.issuing('status')))
+        self.assertIn('chmod 600', scene.complaint(*scene.issuing('status')))
 
     def test_a_name_forges_no_history(self):
         scene = self.scene
         for name in ('evil\n{"n":99', 'a\x1b[1A', 'x' * 129):
-            told = scene.refused(*scene.issuing('retire', '--number', '03104800000000000017', '--by', name, *scene.service))
+            told = scene.complaint(*scene.issuing('retire', '--number', '03104800000000000017', '--by', name, *scene.service))
             self.assertIn('--by', told)
             self.assertNotIn(name, told)
         history = scene.done(*scene.issuing('history', '--number', '03104800000000000017'))
@@ -147,7 +121,7 @@ class IssuingState(unittest.TestCase):
         entry = json.loads(log.splitlines()[-1])
         self.assertEqual((entry['command'], entry['detail']['check']), ('chip-maker', said['check']))
         self.assertNotIn(key, log)
-        self.assertIn('target_exists', scene.refused('chip-maker', *scene.city, '--out', out))
+        self.assertIn('target_exists', scene.complaint('chip-maker', *scene.city, '--out', out))
         self.assertEqual(scene.done('audit', 'show', scene.at('city/keys.store')), log)
 
 

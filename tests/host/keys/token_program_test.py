@@ -73,7 +73,7 @@ class Scene(unittest.TestCase):
     def refused(self, *arguments, **more):
         """The one line on standard error, without the program's name."""
         ran = self.run_program(*arguments, **more)
-        lines = [line for line in ran.stderr.splitlines() if 'memory_not_locked' not in line]
+        lines = ran.stderr.splitlines()
         self.assertTrue(ran.returncode == 1 and len(lines) == 1 and not ran.stdout, (arguments, ran))
         return lines[0].split(': ', 1)[1]
 
