@@ -8,8 +8,8 @@ void CityAccess::add_to(CLI::App& command) {
     command.add_option("--city-dir", city_directory_, "The city's directory")->required();
     custodians_.add_to(command, "city");
     command.add_option("--nation-dir", nation_directory_,
-                       "The nation's directory, for purchase and application_lock: they derive "
-                       "from its roots");
+                       "The nation's directory, where its roots are needed (purchase, "
+                       "application_lock) or its signature (card-issuer)");
     nation_custodians_.add_optional_to(command, "nation", "nation-");
 }
 
