@@ -305,6 +305,17 @@ namespace {
     return {};
 }
 
+/// The same decision in another form, for a second look: what is lacking, as bits. None may be.
+[[nodiscard, gnu::noinline]] unsigned lacking(const FileDescription& file, const Access& access,
+                                              AccessCondition condition, bool is_reading) {
+    const unsigned demands = (unsigned{file.messaging} >> (is_reading ? 2 : 0)) & 0x03;
+    const unsigned shown = (access.with_mac ? messaging::update_mac : 0U) |
+                           (access.enciphered ? messaging::update_encrypted : 0U);
+    const unsigned rights = access.rights & 0x7FU;  // never: its bit 7 is nobody's right
+    const unsigned is_key_file = file.type == FileType::key_file ? 1U : 0U;
+    return (demands & ~shown) | (condition.byte() & ~rights) | is_key_file;
+}
+
 }  // namespace
 
 Outcome<void> FileSystem::may_update(FileHandle handle, const Access& access) const {
@@ -329,6 +340,10 @@ Outcome<FileSystem::File> FileSystem::open(FileHandle handle, const Access& acce
     AccessCondition condition = file.is.append;
     if (use != Use::append) condition = use == Use::read ? file.is.read : file.is.update;
     ONECARD_CHECK(check_access(file.is, access, condition, use == Use::read));
+    const unsigned lacks =
+        lacking(file.is, access, condition, use == Use::read) |
+        (static_cast<unsigned>(file.state) ^ static_cast<unsigned>(FileState::active));
+    if (lacks != 0) return fail(StatusWord::security_status_not_satisfied);
     return file;
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint8_t secure_messaging_bit = 0x04;  // CLA, ISO/IEC 7816-4:2005, 5.1.1, table 2
 constexpr std::size_t mac_size = 4;
+constexpr std::uint8_t get_data_ins = 0xCA;
 
 /// The class without its protection bit. Channel 0 only, no chaining.
 [[nodiscard]] Outcome<std::uint8_t> check_class(std::uint8_t cla) {
@@ -31,7 +32,7 @@ constexpr std::size_t mac_size = 4;
                                                             const Command& command) {
     ONECARD_TRY(chip, read_chip_info(card.store));
     const bool is_active = chip.life_cycle == protocol::LifeCycle::active;
-    if (chip.life_cycle == protocol::LifeCycle::blocked && command.ins != 0xCA) {
+    if (chip.life_cycle == protocol::LifeCycle::blocked && command.ins != get_data_ins) {
         return fail(StatusWord::function_not_supported);
     }
     if (command.needs == Needs::session) {
@@ -41,15 +42,18 @@ constexpr std::size_t mac_size = 4;
     return {};
 }
 
-[[nodiscard]] Outcome<void> check_application(const Session& session, const Command& command) {
+[[nodiscard, gnu::noinline]] Outcome<void> check_application(const Context& card,
+                                                             const Command& command) {
     using protocol::ApplicationKind;
+    const Session& session = card.session;
     const bool is_known =
         command.where == Where::anywhere ||
         (command.where == Where::purse && session.application == ApplicationKind::transit_purse) ||
         (command.where == Where::sam && session.application == ApplicationKind::purchase_sam);
     if (!is_known) return fail(StatusWord::instruction_not_supported);
     if (command.needs == Needs::nothing) return {};
-    switch (session.directory_state) {
+    ONECARD_TRY(state, card.files.state(session.directory));
+    switch (state) {
         case FileState::active: return {};
         case FileState::deactivated: return fail(StatusWord::function_not_supported);
         case FileState::terminated: return fail(StatusWord::application_permanently_blocked);
@@ -76,9 +80,8 @@ constexpr std::size_t mac_size = 4;
     auto& session = *card.session.personalisation;
     const auto expected = crypto::purse::secure_messaging_mac(
         session.mac_key, session.starting_value(), header_of(request.apdu), request.data);
-    if (!equal_twice(expected, mac)) {
-        return fail(StatusWord::secure_messaging_wrong);
-    }
+    card.proof.compare(expected, mac);
+    if (!card.proof.is_right()) return fail(StatusWord::secure_messaging_wrong);
     request.with_mac = true;
     request.cipher_key = session.encryption_key.duplicate();
     return {};
@@ -125,10 +128,10 @@ constexpr std::size_t mac_size = 4;
     const auto parsed = CommandApdu::parse(raw);
     if (!parsed || parsed->is_extended()) return fail(StatusWord::wrong_length);
     ONECARD_TRY(cla, check_class(parsed->cla()));
-    const Command* command = find_command(cla, parsed->ins());
+    const Command* command = card.command = find_command(cla, parsed->ins());
     if (command == nullptr) return fail(StatusWord::instruction_not_supported);
     ONECARD_CHECK(check_life_cycle(card, *command));
-    ONECARD_CHECK(check_application(card.session, *command));
+    ONECARD_CHECK(check_application(card, *command));
     ONECARD_CHECK(check_le(*parsed, *command));
     if (!command->continues) card.close_transactions();
     Request request{.apdu = *parsed, .data = parsed->data(), .challenge = challenge};
@@ -142,10 +145,32 @@ constexpr std::size_t mac_size = 4;
 
 [[nodiscard]] Outcome<void> run_and_commit(Context& card, Bytes raw) {
     ONECARD_TRY(urgency, run(card, raw));
-    if (card.change.empty()) return {};
-    const auto done = card.store.commit(card.change, urgency);
+    const auto done = card.commit(urgency);
     if (!done) card.session.rights = {};  // what VERIFY proved did not become durable
     return done;
+}
+
+/// The loop's decisions once more and in another form, from the flash: is the chip or the
+/// application blocked, and was everything shown that had to be?
+[[nodiscard, gnu::noinline]] Outcome<void> look_again(const Context& card) {
+    using protocol::LifeCycle;
+    const Command& command = *card.command;
+    ONECARD_TRY(chip, read_chip_info(card.store));
+    constexpr auto blocked = static_cast<std::uint8_t>(LifeCycle::blocked);
+    const auto lacking = static_cast<std::uint8_t>(~static_cast<std::uint8_t>(chip.life_cycle));
+    if ((lacking & blocked) == 0 && command.ins != get_data_ins) {
+        return fail(StatusWord::function_not_supported);
+    }
+    if (command.needs == Needs::active_directory) {
+        ONECARD_TRY(state, card.files.state(card.session.directory));
+        const auto other =
+            static_cast<std::uint8_t>(state) ^ static_cast<unsigned>(FileState::active);
+        if (other != 0) return fail(StatusWord::function_not_supported);
+    }
+    const bool must_prove =
+        command.proves || command.protection == Protection::always || card.proof.was_asked();
+    if (must_prove && !card.proof.is_still_right()) return fail(StatusWord::no_precise_diagnosis);
+    return {};
 }
 
 /// A refused command changes nothing, except that a try which was right comes back.
@@ -153,7 +178,8 @@ void forget_refused(Context& card) {
     card.change.clear();
     card.close_transactions();
     card.session.personalisation.reset();
-    if (card.proven && card.keys.give_back(card.change, *card.proven)) {
+    if (card.proven && card.proof.is_still_right() &&
+        card.keys.give_back(card.change, *card.proven)) {
         // If even this fails, the try stays lost: the safe side.
         (void)card.store.commit(card.change, Urgency::tap);
     }
@@ -164,10 +190,19 @@ void forget_refused(Context& card) {
 
 Outcome<void> Context::prove(KeySlot slot, const Key& key, Bytes expected, Bytes received,
                              StatusWord wrong) {
-    ONECARD_TRY(is_right, keys.matches(slot, key, expected, received));
-    if (!is_right) return fail(wrong);
+    ONECARD_CHECK(keys.take_try(slot, key));
+    proof.compare(expected, received);
+    if (!proof.is_right()) return fail(wrong);
     proven = slot;
     return keys.give_back(change, slot);
+}
+
+Outcome<void> Context::commit(Urgency urgency) {
+    ONECARD_CHECK(look_again(*this));
+    if (change.empty()) return {};
+    ONECARD_CHECK(store.commit(change, urgency));
+    // The store empties what it has taken.
+    return refuse_unless(change.empty(), StatusWord::memory_failure);
 }
 
 Outcome<FileHandle> Context::short_file(std::uint8_t sfi) const {
@@ -185,6 +220,7 @@ Outcome<Atr> Card::reset() {
     context_.session = {};
     context_.change.clear();
     context_.proven.reset();
+    context_.proof.forget();
     ONECARD_CHECK(store_.mount());
     // Content of another version: a later firmware's, or one that a migration must bring up first.
     ONECARD_TRY(version, store_.content_version());
@@ -206,6 +242,7 @@ std::size_t Card::process(Bytes command, ResponseBuffer response) {
     context_.answer = protocol::ByteWriter{response.first(response.size() - status_size)};
     context_.warning = StatusWord::ok;
     context_.proven.reset();
+    context_.proof.forget();
     auto done = run_and_commit(context_, command);
     if (done && !context_.answer.ok()) done = fail(StatusWord::no_precise_diagnosis);
     if (!done) forget_refused(context_);

@@ -26,6 +26,7 @@ struct Command {
     Where where;
     Needs needs;
     KeyUsage mac_key;        ///< for operational secure messaging
+    bool proves;             ///< succeeds only when something was proved, MACs above apart
     bool continues;          ///< does not close an open transaction
     Urgency urgency;         ///< of its commit
     std::uint8_t le_answer;  ///< size of a fixed answer; 0: none, or the handler looks at Le

@@ -7,6 +7,7 @@
 #include "crypto/core/random.hpp"
 #include "crypto/purse/personalisation.hpp"
 #include "firmware/os/keys.hpp"
+#include "firmware/os/proof.hpp"
 #include "firmware/purse/session.hpp"
 #include "firmware/sam/session.hpp"
 #include "protocol/apdu.hpp"
@@ -51,7 +52,6 @@ struct Session {
     std::optional<FileHandle> file;  ///< current EF
     protocol::ApplicationKind application = protocol::ApplicationKind::none;
     std::uint8_t instance = 0;  ///< of the application: numbers its state objects
-    FileState directory_state = FileState::active;
     Rights rights;
     std::optional<CardChallenge> challenge;
     std::optional<crypto::purse::SessionState> personalisation;
@@ -72,6 +72,8 @@ struct Request {
     [[nodiscard]] std::uint8_t p2() const { return apdu.p2(); }
 };
 
+struct Command;  // command_table.hpp
+
 struct Context {
     Store& store;
     crypto::Random& random;
@@ -79,7 +81,9 @@ struct Context {
     KeyRing keys{store};
     Session session{};
     Transaction change{};
-    std::optional<KeySlot> proven{};  ///< a key whose try must be given back, come what may
+    const Command* command = nullptr;  ///< that runs
+    Proof proof{};                     ///< of this command
+    std::optional<KeySlot> proven{};   ///< a key whose try must be given back, come what may
     protocol::ByteWriter answer{MutableBytes{}};
     StatusWord warning = StatusWord::ok;  ///< instead of 9000, with the answer
 
@@ -94,6 +98,10 @@ struct Context {
     /// A refusal answers `wrong`; the try stays taken. Success gives it back with the commit.
     [[nodiscard]] Outcome<void> prove(KeySlot, const Key&, Bytes expected, Bytes received,
                                       StatusWord wrong);
+    /// The one way into the store for what a command has staged: looks at its right to that once
+    /// more, and sees that the store has taken it. The loop does it for every command; a handler
+    /// whose answer is read back from the store does it itself, before.
+    [[nodiscard]] Outcome<void> commit(Urgency);
     void close_transactions() {
         session.purse = {};
         session.sam.close();
@@ -111,6 +119,14 @@ struct Context {
         return protocol::fail(protocol::correct_le(static_cast<unsigned>(size)));
     }
     return {};
+}
+/// Read again from memory, whatever the compiler believes to know of it: for the second look at a
+/// decision.
+template <class T>
+[[nodiscard]] T look_again_at(const T& value) {
+    const T* where = &value;
+    __asm__ volatile("" : "+r"(where) : : "memory");
+    return *where;
 }
 /// A layout of protocol/ that did not parse, as a status word.
 [[nodiscard]] constexpr StatusWord status_of(protocol::ParseError error) {

@@ -7,12 +7,10 @@ using protocol::fail;
 
 Outcome<void> enter_directory(Context& card, FileHandle directory) {
     ONECARD_TRY(description, card.files.describe(directory));
-    ONECARD_TRY(state, card.files.state(directory));
     Session& session = card.session;
     card.close_transactions();
     if (session.directory != directory) session.sam = {};  // the numbers it had reserved are burnt
     session.directory = directory;
-    session.directory_state = state;
     session.file.reset();
     session.application = static_cast<protocol::ApplicationKind>(description.application & 0x0F);
     session.instance = description.application >> 4;
@@ -143,10 +141,9 @@ Outcome<void> select(Context& card, const Request& request) {
     if (request.apdu.le() && *request.apdu.le() < card.answer.size()) {
         return fail(protocol::correct_le(static_cast<unsigned>(card.answer.size())));
     }
+    ONECARD_TRY(state, card.files.state(file));
     ONECARD_CHECK(enter_directory(card, file));
-    if (card.session.directory_state != FileState::active) {
-        card.warning = StatusWord::file_invalidated;
-    }
+    if (state != FileState::active) card.warning = StatusWord::file_invalidated;
     return {};
 }
 

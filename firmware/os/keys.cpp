@@ -25,13 +25,15 @@ constexpr std::size_t stored_size_max = header_size + key_value_size_max + proto
 
 template <class Wanted>
 [[nodiscard]] Outcome<KeySlot> search(const Store& store, Wanted wanted) {
+    auto absent = StatusWord::referenced_data_not_found;
     for (std::uint8_t i = 0; i < objects::key_slot_count; ++i) {
         if (!store.contains(object(KeySlot{i}))) continue;
         crypto::SecretBytes<stored_size_max> stored;
-        ONECARD_CHECK(store.read(object(KeySlot{i}), stored.bytes()));
-        if (wanted(Bytes{stored.bytes()}.first(header_size))) return KeySlot{i};
+        const auto read = store.read(object(KeySlot{i}), stored.bytes());
+        if (!read) absent = read.error();  // it may be the one: not found is not certain then
+        if (read && wanted(Bytes{stored.bytes()}.first(header_size))) return KeySlot{i};
     }
-    return fail(StatusWord::referenced_data_not_found);
+    return fail(absent);
 }
 
 }  // namespace
@@ -107,8 +109,8 @@ Outcome<std::uint8_t> KeyRing::tries_left(KeySlot slot, const Key& key) const {
     return static_cast<std::uint8_t>(used < key.tries_max ? key.tries_max - used : 0);
 }
 
-Outcome<bool> KeyRing::matches(KeySlot slot, const Key& key, Bytes expected, Bytes received) const {
-    return take_try_and_compare(*store_, counter(slot), key.tries_max, expected, received);
+Outcome<void> KeyRing::take_try(KeySlot slot, const Key& key) const {
+    return firmware::take_try(*store_, counter(slot), key.tries_max);
 }
 
 Outcome<void> KeyRing::give_back(Transaction& change, KeySlot slot) const {
@@ -132,23 +134,16 @@ Outcome<void> KeyRing::take_use(Transaction& change, KeySlot slot,
     return stage_uses(change, slot, after);
 }
 
-Outcome<bool> take_try_and_compare(Store& store, ObjectId tries, std::uint8_t tries_max,
-                                   Bytes expected, Bytes received) {
+Outcome<void> take_try(Store& store, ObjectId tries, std::uint8_t tries_max) {
     ONECARD_TRY(used, store.counter(tries));
     if (used >= tries_max) return fail(StatusWord::authentication_blocked);
-    ONECARD_TRY(now_used, store.tick(tries));
-    if (now_used <= used) return fail(StatusWord::no_precise_diagnosis);  // the try was not taken
-    return equal_twice(expected, received);
-}
-
-bool equal_twice(Bytes expected, Bytes received) {
-    if (!crypto::equal_constant_time(expected, received)) return false;
-    unsigned agreeing = 0xFF;
-    for (std::size_t i = received.size(); i-- > 0;) {
-        agreeing &= static_cast<unsigned>(received[i] ^ static_cast<std::uint8_t>(~expected[i]));
-        __asm__ volatile("" : "+r"(agreeing));
+    ONECARD_CHECK(store.tick(tries));
+    // Both decisions once more, on what the flash holds now.
+    ONECARD_TRY(now_used, store.counter(tries));
+    if (now_used != used + 1U || now_used > tries_max) {
+        return fail(StatusWord::no_precise_diagnosis);
     }
-    return agreeing == 0xFF;
+    return {};
 }
 
 }  // namespace firmware

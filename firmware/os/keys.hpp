@@ -53,10 +53,9 @@ public:
     [[nodiscard]] Outcome<void> write(Transaction&, const Key&, std::uint8_t used = 0) const;
 
     [[nodiscard]] Outcome<std::uint8_t> tries_left(KeySlot, const Key&) const;
-    /// Compares a MAC, cryptogram or PIN. The try is taken, durably, before the comparison;
-    /// give_back belongs into the commit of what success brings about. authentication_blocked when
-    /// no try was left.
-    [[nodiscard]] Outcome<bool> matches(KeySlot, const Key&, Bytes expected, Bytes received) const;
+    /// Before a MAC, cryptogram or PIN is compared: `take_try` below. give_back belongs into the
+    /// commit of what success brings about.
+    [[nodiscard]] Outcome<void> take_try(KeySlot, const Key&) const;
     [[nodiscard]] Outcome<void> give_back(Transaction&, KeySlot) const;
 
     /// Of a key whose uses are limited. memory_failure when they are more than were written.
@@ -69,11 +68,8 @@ private:
     Store* store_;
 };
 
-/// In constant time and in two forms: once for equality, once for the absence of a difference in
-/// the complement. One skipped branch, or one disturbed sum, is not enough for a yes.
-[[nodiscard]] bool equal_twice(Bytes expected, Bytes received);
-/// Takes one of `tries_max` tries of `counter`, then compares: equal_twice.
-[[nodiscard]] Outcome<bool> take_try_and_compare(Store&, ObjectId counter, std::uint8_t tries_max,
-                                                 Bytes expected, Bytes received);
+/// Takes one of `tries_max` tries of `counter`, durably: it is taken when the flash says so.
+/// authentication_blocked when none was left.
+[[nodiscard]] Outcome<void> take_try(Store&, ObjectId counter, std::uint8_t tries_max);
 
 }  // namespace firmware

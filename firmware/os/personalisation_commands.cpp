@@ -72,10 +72,10 @@ namespace {
         const bool is_master = id == file_object_first + master_file.value();
         if (is_master || !card.store.contains(ObjectId{id})) continue;
         if (card.change.erase(ObjectId{id})) continue;
-        ONECARD_CHECK(card.store.commit(card.change, Urgency::ordinary));
+        ONECARD_CHECK(card.commit(Urgency::ordinary));
         ONECARD_CHECK(card.change.erase(ObjectId{id}));
     }
-    return card.store.commit(card.change, Urgency::ordinary);
+    return card.commit(Urgency::ordinary);
 }
 
 /// The number of the next application: one more than there are.
@@ -113,7 +113,7 @@ namespace {
             ONECARD_CHECK(sam::stage_new(card.change, instance));
             break;
     }
-    ONECARD_CHECK(card.store.commit(card.change, Urgency::ordinary));
+    ONECARD_CHECK(card.commit(Urgency::ordinary));
     return enter_directory(card, file);
 }
 
@@ -239,9 +239,9 @@ Outcome<void> open_session(Context& card, const Request& request) {
     ONECARD_TRY(used, card.store.counter(objects::transport_key_tries));
     crypto::purse::SessionState session{transport, request.challenge->bytes};
     const auto expected = crypto::purse::session_cryptogram(session, request.challenge->bytes);
-    ONECARD_TRY(is_right, take_try_and_compare(card.store, objects::transport_key_tries,
-                                               transport_tries_max, expected, request.data));
-    if (!is_right) return fail(protocol::tries_left(transport_tries_max - used - 1U));
+    ONECARD_CHECK(take_try(card.store, objects::transport_key_tries, transport_tries_max));
+    card.proof.compare(expected, request.data);
+    if (!card.proof.is_right()) return fail(protocol::tries_left(transport_tries_max - used - 1U));
     ONECARD_CHECK(card.change.reset_counter(objects::transport_key_tries));
     chip.life_cycle = LifeCycle::personalising;
     ONECARD_CHECK(stage_chip_info(card.change, chip));

@@ -66,12 +66,6 @@ struct FoundKey {
     return store_new_pin(card, pin.key, digits);
 }
 
-[[nodiscard]] Outcome<void> set_directory_state(Context& card, FileState state) {
-    ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, state));
-    card.session.directory_state = state;
-    return {};
-}
-
 }  // namespace
 
 Outcome<void> get_challenge(Context& card, const Request& request) {
@@ -156,19 +150,20 @@ Outcome<void> block_application(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
     // The MF's lock key is the card's: it must not pass for an application's.
     if (card.session.directory == master_file) return fail(StatusWord::conditions_not_satisfied);
-    return set_directory_state(card,
-                               request.p2() == 1 ? FileState::terminated : FileState::deactivated);
+    return card.files.set_state(card.change, card.session.directory,
+                                request.p2() == 1 ? FileState::terminated : FileState::deactivated);
 }
 
 Outcome<void> unblock_application(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
-    switch (card.session.directory_state) {
+    ONECARD_TRY(state, card.files.state(card.session.directory));
+    switch (state) {
         case FileState::active: return fail(StatusWord::conditions_not_satisfied);
         case FileState::terminated: return fail(StatusWord::application_permanently_blocked);
         case FileState::deactivated: break;
     }
-    return set_directory_state(card, FileState::active);
+    return card.files.set_state(card.change, card.session.directory, FileState::active);
 }
 
 Outcome<void> block_card(Context& card, const Request& request) {

@@ -50,8 +50,10 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     return card.change.put(card.state(lock_object), bytes);
 }
 
-/// E0 7E 08 01: the station's sum, under the key of the lock.
-[[nodiscard]] Outcome<void> debit_and_unlock(Context& card, const GreyDebitData& data) {
+/// E0 7E 08 01: the station's sum, under the key of the lock, up to the commit. Returns the counter
+/// behind it.
+[[nodiscard, gnu::noinline]] Outcome<std::uint16_t> stage_debit(Context& card,
+                                                                const GreyDebitData& data) {
     ONECARD_TRY(lock, load_lock(card));
     ONECARD_TRY(dpk, find_key(card, KeyUsage::purchase, lock.key));
     ONECARD_TRY(states, load_states(card));
@@ -62,19 +64,25 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
         key, protocol::purchase_mac1_input(data.amount, protocol::grey_debit_type, lock.terminal,
                                            data.when));
     ONECARD_CHECK(check_mac(card, dpk, expected, data.mac));
-    if (!spend(offline, states.online, data.amount)) return fail(StatusWord::insufficient_balance);
+    ONECARD_TRY(taken, take(offline, available(offline, states.online), data.amount));
     constexpr auto type = TransactionType::purchase;
-    ONECARD_TRY(tac, certify(card, protocol::purchase_tac_input(data.amount, type, lock.terminal,
+    ONECARD_TRY(tac, certify(card, protocol::purchase_tac_input(taken, type, lock.terminal,
                                                                 lock.sequence, data.when)));
-    const auto mac2 = crypto::purse::purse_mac(key, protocol::purchase_mac2_input(data.amount));
+    const auto mac2 = crypto::purse::purse_mac(key, protocol::purchase_mac2_input(taken));
     ++offline.counter;
     offline.proof = {static_cast<std::uint8_t>(type), mac2, tac};
-    card.session.purse.amount = data.amount;
+    card.session.purse.amount = taken;
     card.session.purse.terminal = lock.terminal;
     ONECARD_CHECK(stage(card.change, card.session.instance, offline));
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
-    card.answer.put(tac);
+    return offline.counter;
+}
+
+[[nodiscard]] Outcome<void> debit_and_unlock(Context& card, const GreyDebitData& data) {
+    ONECARD_TRY(counter, stage_debit(card, data));
+    ONECARD_TRY(proof, settle_purchase(card, counter));
+    card.answer.put(proof.tac);
     return {};
 }
 
@@ -88,14 +96,12 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
         key, protocol::load_mac2_input(data.amount, type, session.terminal, data.when));
     ONECARD_CHECK(check_mac(card, from.used, expected, data.mac));
     States& states = from.states;
-    if (!spend(states.offline, states.online, data.amount)) {
-        return fail(StatusWord::insufficient_balance);
-    }
+    ONECARD_TRY(taken, take(states.offline, available(states.offline, states.online), data.amount));
     const auto mac3 = crypto::purse::purse_mac(
         key, protocol::load_tac_input(states.offline.balance,
-                                      protocol::OnlineCounter{states.online.counter}, data.amount,
-                                      type, session.terminal, data.when));
-    session.amount = data.amount;
+                                      protocol::OnlineCounter{states.online.counter}, taken, type,
+                                      session.terminal, data.when));
+    session.amount = taken;
     // The station's key derives from this counter: after the unlock it must be worth nothing.
     ++states.offline.counter;
     states.offline.proof = {};  // it was of the purchase before: no purchase has the new number
@@ -145,9 +151,11 @@ Outcome<void> grey_lock(Context& card, const Request& request) {
                                                            data.sequence, data.when)));
     ONECARD_CHECK(stage_lock(
         card, {session.key, session.random, session.terminal, data.sequence, certificate}));
-    card.answer.put(certificate)
-        .put(crypto::purse::purse_mac(key, protocol::purchase_mac2_input(Money{})));
+    const auto mac2 = crypto::purse::purse_mac(key, protocol::purchase_mac2_input(Money{}));
     card.close_transactions();
+    ONECARD_CHECK(card.commit(Urgency::tap));
+    ONECARD_TRY(taken, load_lock(card));  // answered when the store has it
+    card.answer.put(taken.certificate).put(mac2);
     return {};
 }
 

@@ -54,11 +54,12 @@ private:
     protocol::ByteWriter writer_{bytes_};
 };
 
-/// 80 54 01 00.
-[[nodiscard]] Outcome<void> debit_purchase(Context& card, const Request& request) {
+/// 80 54 01 00, up to the commit. Returns the counter behind it.
+[[nodiscard, gnu::noinline]] Outcome<std::uint16_t> stage_purchase(Context& card,
+                                                                   const Request& request) {
     const Session& session = card.session.purse;
     const bool is_capp = session.state == State::capp_purchase;
-    if (!is_capp) ONECARD_CHECK(expect(card, State::purchase));
+    ONECARD_CHECK(expect(card, is_capp ? State::capp_purchase : State::purchase));
     if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, DebitData::parse(request.data));
     ONECARD_CHECK(check_le(request, 2 * sizeof(Mac)));
@@ -72,25 +73,34 @@ private:
     const Mac1Input input{session, type, data.when};
     const auto expected = crypto::purse::purse_mac(process_key, input.bytes());
     ONECARD_CHECK(check_mac(card, dpk, expected, data.mac1));
-    if (!spend(offline, states.online, session.amount)) {
-        return fail(StatusWord::insufficient_balance);
-    }
-    const auto mac2 =
-        crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(session.amount));
-    ONECARD_TRY(tac,
-                certify(card, protocol::purchase_tac_input(session.amount, type, session.terminal,
-                                                           data.sequence, data.when)));
+    ONECARD_TRY(taken, take(offline, available(offline, states.online), session.amount));
+    const auto mac2 = crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(taken));
+    ONECARD_TRY(tac, certify(card, protocol::purchase_tac_input(taken, type, session.terminal,
+                                                                data.sequence, data.when)));
     ++offline.counter;
     offline.proof = {static_cast<std::uint8_t>(type), mac2, tac};
     ONECARD_CHECK(stage(card.change, card.session.instance, offline));
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(stage_cache(card));
-    card.answer.put(tac).put(mac2);
     card.close_transactions();
+    return offline.counter;
+}
+
+[[nodiscard]] Outcome<void> debit_purchase(Context& card, const Request& request) {
+    ONECARD_TRY(counter, stage_purchase(card, request));
+    ONECARD_TRY(proof, settle_purchase(card, counter));
+    card.answer.put(proof.tac).put(proof.mac);
     return {};
 }
 
 }  // namespace
+
+Outcome<Proof> settle_purchase(Context& card, std::uint16_t counter) {
+    ONECARD_CHECK(card.commit(Urgency::tap));
+    ONECARD_TRY(taken, load_offline(card.store, card.session.instance));
+    if (taken.counter != counter) return fail(StatusWord::memory_failure);
+    return taken.proof;
+}
 
 /// 80 50 01 02 and 80 50 03 02. domain.md 1.2, 1.6.
 Outcome<void> initialise_purchase(Context& card, const Request& request, const InitialiseData& data,
@@ -190,7 +200,8 @@ Outcome<void> debit(Context& card, const Request& request) {
 
 Outcome<void> get_security_code(Context& card, const Request& request) {
     Session& session = card.session.purse;
-    if (session.state != State::capp_purchase) ONECARD_CHECK(expect(card, State::purchase));
+    const bool is_capp = session.state == State::capp_purchase;
+    ONECARD_CHECK(expect(card, is_capp ? State::capp_purchase : State::purchase));
     ONECARD_CHECK(check_le(request, protocol::security_code_size));
     card.random.fill(session.security_code.emplace());
     card.answer.put(*session.security_code);

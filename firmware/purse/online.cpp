@@ -7,14 +7,24 @@ using protocol::CreditData;
 using protocol::OnlineCounter;
 using protocol::OverdraftData;
 
-Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
+namespace {
+
+[[nodiscard]] Outcome<void> check_pin_shown(const Context& card) {
     const auto pin =
         card.keys.find(card.session.directory, KeyUsage::pin, protocol::administrative_key_index);
-    // A key that cannot be read is not a PIN that was never set.
-    if (!pin && pin.error() != StatusWord::referenced_data_not_found) return fail(pin.error());
-    if (pin && (card.session.rights.bits() & right::pin) == 0) {
-        return fail(StatusWord::security_status_not_satisfied);
+    if (pin) {
+        return refuse_unless((card.session.rights.bits() & right::pin) != 0,
+                             StatusWord::security_status_not_satisfied);
     }
+    // A key that cannot be read is not a PIN that was never set.
+    if (pin.error() != StatusWord::referenced_data_not_found) return fail(pin.error());
+    return {};
+}
+
+}  // namespace
+
+Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
+    ONECARD_CHECK(check_pin_shown(card));
     ONECARD_TRY(used, find_key(card, usage, data.key));
     ONECARD_TRY(states, load_states(card));
     if (states.online.counter == counter_end) return fail(StatusWord::counter_exhausted);
@@ -43,6 +53,7 @@ Outcome<void> answer_money(Context& card, const Request& request, const Initiali
 
 Outcome<Beginning> resume(Context& card, State state, KeyUsage usage) {
     ONECARD_CHECK(expect(card, state));
+    ONECARD_CHECK(check_pin_shown(card));
     ONECARD_TRY(used, find_key(card, usage, card.session.purse.key));
     ONECARD_TRY(states, load_states(card));
     return Beginning{std::move(used), states};
@@ -55,9 +66,11 @@ Outcome<void> finish(Context& card, States& states, TransactionType type,
     ONECARD_CHECK(stage(card.change, card.session.instance, states.offline));
     ONECARD_CHECK(stage(card.change, card.session.instance, states.online));
     ONECARD_CHECK(stage_log(card, states.online, states.online.counter, type, when));
-    card.answer.put(certificate);
     card.close_transactions();
-    return {};
+    ONECARD_CHECK(card.commit(Urgency::tap));
+    ONECARD_TRY(taken, load_online(card.store, card.session.instance));
+    card.answer.put(taken.proof.tac);
+    return refuse_unless(taken.counter == states.online.counter, StatusWord::memory_failure);
 }
 
 Outcome<void> initialise_load(Context& card, const Request& request, const InitialiseData& data) {
@@ -79,7 +92,8 @@ Outcome<void> initialise_overdraft(Context& card, const Request& request,
     constexpr std::size_t answer_size = 19;
     ONECARD_TRY(from, begin(card, data, KeyUsage::overdraft));
     ONECARD_CHECK(check_le(request, answer_size));
-    const Session& session = open(card, State::overdraft, data);
+    // No sum moves: what stands in its place is not for the log.
+    const Session& session = open(card, State::overdraft, {data.key, Money{}, data.terminal});
     const States& states = from.states;
     const auto mac1 = crypto::purse::purse_mac(
         process_key(card, from),
@@ -125,12 +139,10 @@ Outcome<void> debit_unload(Context& card, const Request& request) {
         key, protocol::load_mac2_input(session.amount, type, session.terminal, data.when));
     ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
     States& states = from.states;
-    const auto balance = subtract(states.offline.balance, session.amount);
-    if (!balance) return fail(StatusWord::insufficient_balance);
-    states.offline.balance = *balance;
+    ONECARD_TRY(taken, take(states.offline, states.offline.balance, session.amount));
     const auto mac3 = crypto::purse::purse_mac(
-        key, protocol::load_tac_input(*balance, OnlineCounter{states.online.counter},
-                                      session.amount, type, session.terminal, data.when));
+        key, protocol::load_tac_input(states.offline.balance, OnlineCounter{states.online.counter},
+                                      taken, type, session.terminal, data.when));
     return finish(card, states, type, data.when, data.mac2, mac3);
 }
 

@@ -88,13 +88,14 @@ namespace {
 
 }  // namespace
 
-bool spend(OfflineState& offline, const OnlineState& online, Money amount) {
-    if (amount > available(offline, online)) return false;
+Money spend(OfflineState& offline, Money limit, Money amount) {
     const std::int64_t before = worth(offline);
-    const std::uint32_t from_balance = std::min(amount.fen(), offline.balance.fen());
-    offline.balance = Money::from_fen(offline.balance.fen() - from_balance);
-    offline.overdraft_used_fen += amount.fen() - from_balance;
-    return before - worth(offline) == amount.fen();
+    if (amount <= limit) {
+        const std::uint32_t from_balance = std::min(amount.fen(), offline.balance.fen());
+        offline.balance = Money::from_fen(offline.balance.fen() - from_balance);
+        offline.overdraft_used_fen += amount.fen() - from_balance;
+    }
+    return Money::from_fen(static_cast<std::uint32_t>(before - worth(offline)));
 }
 
 bool receive(OfflineState& offline, Money amount) {

@@ -40,8 +40,9 @@ struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
 [[nodiscard]] Outcome<void> stage(Transaction&, std::uint8_t instance, const OnlineState&);
 /// What may be spent: balance and what is left of the overdraft.
 [[nodiscard]] Money available(const OfflineState&, const OnlineState&);
-/// Takes from the balance, then from the overdraft; false when both together do not suffice.
-[[nodiscard]] bool spend(OfflineState&, const OnlineState&, Money amount);
+/// Takes from the balance, then from the overdraft, if `limit` suffices. Returns by how much the
+/// purse is worth less than before, a sum of its own: nothing, if it was refused.
+[[nodiscard]] Money spend(OfflineState&, Money limit, Money amount);
 /// Repays the overdraft first, then adds; false above the greatest balance.
 [[nodiscard]] bool receive(OfflineState&, Money amount);
 

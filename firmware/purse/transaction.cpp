@@ -29,8 +29,16 @@ Session& open(Context& card, State state, const InitialiseData& data) {
 }
 
 Outcome<void> expect(const Context& card, State wanted) {
-    return refuse_unless(card.session.purse.state == wanted,
-                         StatusWord::command_not_allowed_in_state);
+    ONECARD_CHECK(refuse_unless(card.session.purse.state == wanted,
+                                StatusWord::command_not_allowed_in_state));
+    const bool is_free = wanted == State::grey_unlock || !is_grey_locked(card);
+    return refuse_unless(is_free, StatusWord::grey_locked);
+}
+
+Outcome<Money> take(OfflineState& offline, Money limit, Money amount) {
+    const Money taken = spend(offline, limit, amount);
+    if (taken != amount) return fail(StatusWord::insufficient_balance);
+    return look_again_at(taken);
 }
 
 Outcome<void> check_mac(Context& card, const PurseKeySlot& used, const Mac& expected,
@@ -45,7 +53,6 @@ Outcome<void> check_mac(Context& card, const PurseKeySlot& used, const Mac& expe
     if (left != 0) return fail(StatusWord::mac_wrong);
     ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, FileState::terminated));
     ONECARD_CHECK(card.store.commit(card.change, Urgency::tap));
-    card.session.directory_state = FileState::terminated;
     return fail(StatusWord::application_permanently_blocked);
 }
 

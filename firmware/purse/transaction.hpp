@@ -27,8 +27,12 @@ struct States {
 
 /// Opens a transaction with a random number of its own.
 Session& open(Context&, State, const InitialiseData&);
-/// The transaction must be the one that `wanted` continues.
+/// The transaction must be the one that `wanted` continues; whether the grey lock forbids it is
+/// looked at again.
 [[nodiscard]] Outcome<void> expect(const Context&, State wanted);
+/// Spends; insufficient_balance unless all of it was taken. Certify the amount that this returns,
+/// and no other: then what was not taken is certified to nobody.
+[[nodiscard]] Outcome<Money> take(OfflineState&, Money limit, Money amount);
 /// A wrong MAC costs a try; the last one blocks the application for good. domain.md 1.6.
 [[nodiscard]] Outcome<void> check_mac(Context&, const PurseKeySlot&, const Mac& expected,
                                       const Mac& received);
@@ -41,12 +45,15 @@ Session& open(Context&, State, const InitialiseData&);
 // offline.cpp
 [[nodiscard]] Outcome<void> initialise_purchase(Context&, const Request&, const InitialiseData&,
                                                 State);
+/// Commits. The proof that the store holds now; memory_failure unless it is of the transaction
+/// before `counter`. A debit's certificates are answered from here and from nowhere else.
+[[nodiscard]] Outcome<Proof> settle_purchase(Context&, std::uint16_t counter);
 // grey_lock.cpp
 [[nodiscard]] bool is_grey_locked(const Context&);
 
 // online.cpp
 /// What every INITIALIZE of the issuer's kind needs: the PIN (if the application has one), key,
-/// counter.
+/// counter. Its second command looks at the PIN again.
 struct Beginning {
     PurseKeySlot used;
     States states;
@@ -58,7 +65,7 @@ struct Beginning {
                                          const Beginning&, State, TransactionType);
 /// The transaction's second command: right state, the same key.
 [[nodiscard]] Outcome<Beginning> resume(Context&, State, KeyUsage);
-/// Counter, proof, log, answer. `certificate`: TAC or MAC3.
+/// Counter, proof, log, commit; answers the certificate (TAC or MAC3) that the store has taken.
 [[nodiscard]] Outcome<void> finish(Context&, States&, TransactionType, const protocol::DateTime&,
                                    const Mac& mac2, const Mac& certificate);
 [[nodiscard]] Outcome<void> initialise_load(Context&, const Request&, const InitialiseData&);

@@ -30,7 +30,7 @@ constexpr std::size_t factor_size = 8;
 /// commit, or by one made here.
 [[nodiscard]] Outcome<protocol::TerminalSequence> take_sequence(Context& card) {
     Session& session = card.session.sam;
-    if (session.next_sequence == session.reserved_end) {
+    if (session.next_sequence >= session.reserved_end) {
         std::array<std::uint8_t, 4> stored{};
         ONECARD_TRY(size, card.store.read(card.state(sequence_object), stored));
         if (size != stored.size()) return fail(StatusWord::memory_failure);
@@ -39,11 +39,20 @@ constexpr std::size_t factor_size = 8;
         const std::uint32_t count = std::min(sequence_block, sequence_last - first);
         if (count == 0) return fail(StatusWord::counter_exhausted);
         ONECARD_CHECK(stage_sequence(card.change, card.state(sequence_object), first + count));
-        ONECARD_CHECK(card.store.commit(card.change, Urgency::tap));
+        ONECARD_CHECK(card.commit(Urgency::tap));
         session.next_sequence = first;
         session.reserved_end = first + count;
     }
+    if (look_again_at(session.next_sequence) >= look_again_at(session.reserved_end)) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
     return protocol::TerminalSequence{session.next_sequence++};
+}
+
+/// 9403 when there is no such key. One that cannot be read is another matter.
+[[nodiscard]] Outcome<KeySlot> one_of(Outcome<KeySlot> slot) {
+    if (slot || slot.error() != StatusWord::referenced_data_not_found) return slot;
+    return fail(StatusWord::key_index_not_supported);
 }
 
 [[nodiscard]] Outcome<protocol::TerminalNumber> terminal_number(const Context& card) {
@@ -149,10 +158,12 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
     ONECARD_PARSE(data,
                   SamPurchaseData::parse(request.data.first(request.data.size() - code.size())));
     if (!is_purchase(data.type)) return fail(StatusWord::incorrect_data);
-    const auto slot = card.keys.find(card.session.directory, KeyUsage::sam_purchase,
-                                     data.key_version, data.suite);
-    if (!slot) return fail(StatusWord::key_index_not_supported);
-    ONECARD_TRY(master, card.keys.load(*slot));
+    if (data.type == protocol::grey_lock_type && data.amount != protocol::Money{}) {
+        return fail(StatusWord::incorrect_data);  // a lock is a purchase of nothing
+    }
+    ONECARD_TRY(slot, one_of(card.keys.find(card.session.directory, KeyUsage::sam_purchase,
+                                            data.key_version, data.suite)));
+    ONECARD_TRY(master, card.keys.load(slot));
     ONECARD_TRY(terminal, terminal_number(card));
     ONECARD_TRY(sequence, take_sequence(card));
     const PurseKey purchase_key = crypto::purse::diversify(
@@ -167,6 +178,7 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
     const auto mac1 = crypto::purse::purse_mac(process_key, writer.written());
     const auto mac2 =
         crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(data.amount));
+    if (!is_purchase(look_again_at(data.type))) return fail(StatusWord::no_precise_diagnosis);
     card.session.sam.expected_mac2.emplace(mac2);
     if (data.type == protocol::grey_lock_type) {
         card.session.sam.grey = {std::move(process_key), terminal};
@@ -180,7 +192,8 @@ Outcome<void> credit_purchase(Context& card, const Request& request) {
     if (!expected) return fail(StatusWord::command_not_allowed_in_state);
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(refuse_unless(request.data.size() == 4, StatusWord::wrong_length));
-    if (!equal_twice(expected->bytes(), request.data)) {
+    card.proof.compare(expected->bytes(), request.data);
+    if (!card.proof.is_right()) {
         card.session.sam.grey.reset();
         return fail(StatusWord::mac_wrong);
     }
@@ -208,17 +221,16 @@ Outcome<void> prepare_delegated(Context& card, const Request& request) {
     if (levels > 3) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(
         refuse_unless(request.data.size() == levels * factor_size, StatusWord::wrong_length));
-    const auto slot =
-        card.keys.find(card.session.directory, KeyUsage::sam_delegated_mac, KeyIndex{request.p2()});
-    if (!slot) return fail(StatusWord::key_index_not_supported);
-    ONECARD_TRY(master, card.keys.load(*slot));
+    ONECARD_TRY(slot, one_of(card.keys.find(card.session.directory, KeyUsage::sam_delegated_mac,
+                                            KeyIndex{request.p2()})));
+    ONECARD_TRY(master, card.keys.load(slot));
     if (master.limit != request.p1()) return fail(StatusWord::conditions_not_satisfied);
     if (master.uses != protocol::uses_unlimited) {
-        ONECARD_TRY(left, card.keys.uses_left(*slot, master.uses));
+        ONECARD_TRY(left, card.keys.uses_left(slot, master.uses));
         if (left == 0) return fail(StatusWord::counter_exhausted);
     }
-    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(),
-                                       *slot, master.uses);
+    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(), slot,
+                                       master.uses);
     return {};
 }
 
@@ -230,6 +242,8 @@ Outcome<void> compute_delegated(Context& card, const Request& request) {
     if ((!is_mac && mode != mode_encipher && mode != mode_decipher) || request.p2() != 0) {
         return fail(StatusWord::incorrect_p1_p2);
     }
+    ONECARD_TRY(master, card.keys.load(delegated->slot));
+    if ((master.limit ^ delegated->usage) != 0) return fail(StatusWord::no_precise_diagnosis);
     const auto type = static_cast<std::uint8_t>(delegated->usage & 0x1F);
     if (!is_permitted(type, mode, request.data)) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_CHECK(is_mac ? answer_mac(card, request, delegated->key)

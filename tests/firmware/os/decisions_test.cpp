@@ -1,58 +1,18 @@
-// What is decided twice, with one of the two decisions disturbed on purpose, and what is wiped,
-// with a look at what is left. equal_twice is compiled here once more, over a first comparison that
-// a test can make lie. docs/card_security.md, section 2.
+// What is decided twice, and what is wiped, with a look at what is left. docs/card_security.md,
+// section 2. Decisions that are skipped or turned in the image itself: tests/firmware/glitch.
 #include <new>
-
-#include "crypto/core/secret.hpp"
-
-namespace crypto {
-namespace {
-
-enum class Fault : unsigned char { none, always_equal, never_equal };
-Fault fault = Fault::none;
-
-[[nodiscard]] bool disturbed_comparison(Bytes a, Bytes b) {
-    if (fault == Fault::none) return equal_constant_time(a, b);
-    return fault == Fault::always_equal;
-}
-
-}  // namespace
-}  // namespace crypto
-
-#define equal_constant_time disturbed_comparison
-#include "firmware/os/keys.cpp"
-#undef equal_constant_time
 
 #include <doctest/doctest.h>
 
+#include "crypto/core/secret.hpp"
 #include "firmware/purse/state.hpp"
 #include "tests/firmware/support/terminal.hpp"
 #include "tests/protocol/hex.hpp"
 
 using namespace tests;
-using crypto::Fault;
 using firmware::purse::OfflineState;
 using firmware::purse::OnlineState;
 using protocol::Money;
-
-TEST_CASE("equal_twice: the second comparison refuses what the first lets pass") {
-    const auto right = hex("0011223344556677");
-    crypto::fault = Fault::always_equal;
-    CHECK(firmware::equal_twice(right, right));
-    for (unsigned bit = 0; bit < 8 * right.size(); ++bit) {
-        auto wrong = right;
-        wrong[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
-        CHECK_FALSE(firmware::equal_twice(right, wrong));
-    }
-    crypto::fault = Fault::none;
-}
-
-TEST_CASE("equal_twice: the first comparison refuses, whatever the second would say") {
-    const auto right = hex("0011223344556677");
-    crypto::fault = Fault::never_equal;
-    CHECK_FALSE(firmware::equal_twice(right, right));
-    crypto::fault = Fault::none;
-}
 
 TEST_CASE("a try that cannot be taken ends the command: a right PIN and a wrong one look alike") {
     Chip card = issued_card();
@@ -96,23 +56,32 @@ TEST_CASE("a right that did not become durable is not there, wherever the flash 
     CHECK(is_granted);
 }
 
-TEST_CASE("spend: refuses by itself what INITIALIZE should have refused (domain.md 1.6)") {
-    OnlineState online{};
-    online.overdraft_limit_fen = 50;
+TEST_CASE("spend: says what was taken, and that is nothing when the limit does not suffice") {
     OfflineState offline{};
     offline.balance = Money::from_fen(100);
     offline.overdraft_used_fen = 20;
     OfflineState most = offline;
-    CHECK(firmware::purse::spend(most, online, Money::from_fen(130)));
+    const Money limit = Money::from_fen(130);
+    CHECK(firmware::purse::spend(most, limit, limit) == limit);
     CHECK(most.balance == Money::from_fen(0));
     CHECK(most.overdraft_used_fen == 50);
     OfflineState refused = offline;
-    CHECK_FALSE(firmware::purse::spend(refused, online, Money::from_fen(131)));
-    CHECK_FALSE(firmware::purse::spend(refused, online, Money::from_fen(0xFFFFFFFF)));
-    CHECK(refused.balance == offline.balance);
-    CHECK(refused.overdraft_used_fen == 20);
-    online.overdraft_limit_fen = 10;  // less than is owed: nothing is left of it
-    CHECK_FALSE(firmware::purse::spend(refused, online, Money::from_fen(101)));
+    for (const std::uint32_t fen : {131U, 0xFFFFFFFFU}) {
+        CHECK(firmware::purse::spend(refused, limit, Money::from_fen(fen)) == Money{});
+        CHECK(refused.balance == offline.balance);
+        CHECK(refused.overdraft_used_fen == 20);
+    }
+}
+
+TEST_CASE("available: less of an overdraft than is owed leaves nothing of it (domain.md 1.6)") {
+    OfflineState offline{};
+    offline.balance = Money::from_fen(100);
+    offline.overdraft_used_fen = 20;
+    OnlineState online{};
+    online.overdraft_limit_fen = 50;
+    CHECK(firmware::purse::available(offline, online) == Money::from_fen(130));
+    online.overdraft_limit_fen = 10;
+    CHECK(firmware::purse::available(offline, online) == Money::from_fen(100));
 }
 
 TEST_CASE("receive: more than a balance can hold is refused and changes nothing (domain.md 3.1)") {
