@@ -87,6 +87,12 @@ constexpr KeyIndex administrative_key_index{0};  ///< usages 04, 05, 33, 34, 36,
 /// The limit byte of a delegated SAM key that locks hot-listed cards: two levels, MAC.
 /// domain.md 1.12.
 constexpr std::uint8_t delegated_lock_limit = 0x45;
+/// levels<<5 | type, types 05..08 with up to three levels. Type 07 enciphers what it is given, and
+/// that is how a key of the level below is derived (docs/algorithms.md, 2): it needs both levels.
+[[nodiscard]] constexpr bool is_delegated_limit(std::uint8_t limit) {
+    const unsigned levels = limit >> 5, type = limit & 0x1F;
+    return type >= 0x05 && type <= 0x08 && levels <= 3 && (type != 0x07 || levels >= 2);
+}
 /// How often a delegated SAM key may still compute. docs/card_commands.md, 8.
 using KeyUses = Strong<std::uint16_t, struct KeyUsesName>;
 constexpr KeyUses uses_unlimited{0};

@@ -30,8 +30,8 @@ struct Progress {
 }
 
 /// One part of one step, and the note that it is done, in one commit.
-[[nodiscard]] Outcome<void> do_part(Store& store, const Migration& step, const Progress& at) {
-    Transaction change;
+[[nodiscard]] Outcome<void> do_part(Store& store, Transaction& change, const Migration& step,
+                                    const Progress& at) {
     ONECARD_TRY(is_last, step.stage(store, change, at.parts_done));
     std::array<std::uint8_t, 4> bytes{};
     protocol::ByteWriter out{bytes};
@@ -42,18 +42,20 @@ struct Progress {
 
 }  // namespace
 
-Outcome<void> migrate(Store& store, std::span<const Migration> steps, std::uint16_t wanted) {
+Outcome<void> migrate(Store& store, Transaction& change, const ContentKnown& known) {
     ONECARD_TRY(start, read_progress(store));
-    if (start.version > wanted) return fail(StatusWord::conditions_not_satisfied);
-    for (unsigned version = start.version; version < wanted; ++version) {
-        if (find_step(steps, version) == nullptr) {
+    if (start.version > known.version) return fail(StatusWord::conditions_not_satisfied);
+    for (unsigned version = start.version; version < known.version; ++version) {
+        if (find_step(known.steps, version) == nullptr) {
             return fail(StatusWord::conditions_not_satisfied);
         }
     }
     for (;;) {
         ONECARD_TRY(at, read_progress(store));
-        if (at.version == wanted) return {};
-        ONECARD_CHECK(do_part(store, *find_step(steps, at.version), at));
+        if (at.version == known.version) return {};
+        const auto done = do_part(store, change, *find_step(known.steps, at.version), at);
+        if (!done) change.clear();
+        ONECARD_CHECK(done);
     }
 }
 

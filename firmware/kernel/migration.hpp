@@ -19,11 +19,16 @@ struct Migration {
     Outcome<bool> (*stage)(const Store& store, Transaction& change, std::uint16_t part);
 };
 
-/// Brings the content to `wanted`, after mount and before the first command. `steps` holds one
-/// entry for each version that may be met. conditions_not_satisfied: the content is newer than
-/// `wanted`, or a step is missing; nothing is changed then. Other errors: as Store::commit and the
-/// steps return.
-[[nodiscard]] Outcome<void> migrate(Store& store, std::span<const Migration> steps,
-                                    std::uint16_t wanted);
+/// What a firmware knows: the version that it reads, and how to get there: one step for each older
+/// version that cards in the field may still have.
+struct ContentKnown {
+    std::uint16_t version = content_version_known;
+    std::span<const Migration> steps{};
+};
+
+/// Brings the content to the known version, after mount and before the first command; `change` is
+/// for its use, and empty before and after. conditions_not_satisfied: the content is newer, or a
+/// step is missing; nothing is changed then. Other errors: as Store::commit and the steps return.
+[[nodiscard]] Outcome<void> migrate(Store& store, Transaction& change, const ContentKnown& known);
 
 }  // namespace firmware

@@ -222,9 +222,7 @@ Outcome<Atr> Card::reset() {
     context_.proven.reset();
     context_.proof.forget();
     ONECARD_CHECK(store_.mount());
-    // Content of another version: a later firmware's, or one that a migration must bring up first.
-    ONECARD_TRY(version, store_.content_version());
-    if (version != content_version_known) return fail(StatusWord::conditions_not_satisfied);
+    ONECARD_CHECK(migrate(store_, context_.change, *known_));
     ONECARD_TRY(chip, read_chip_info(store_));
     ONECARD_CHECK(enter_directory(context_, master_file));
     // ISO/IEC 7816-3:2006, 8.2: TS, T0 (TD1 follows, 14 historical bytes), TD1 (T=1), ..., TCK.

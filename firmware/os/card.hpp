@@ -5,12 +5,15 @@
 //   firmware::Card::manufacture(flash, random, serial, transport_key);   // once, at the chip
 //   maker's firmware::Card card{flash, random}; card.reset(atr); const auto size =
 //   card.process(command, response); card.housekeeping(); // after the answer left
+#include "firmware/kernel/migration.hpp"
 #include "firmware/os/context.hpp"
 
 namespace firmware {
 
 constexpr std::size_t atr_size = 18;
 using Atr = std::array<std::uint8_t, atr_size>;
+/// This firmware's: the first version, so nobody has anything older.
+constexpr ContentKnown content_known{};
 using ResponseBuffer = std::span<std::uint8_t, protocol::short_response_size_max>;
 
 class Card {
@@ -21,7 +24,9 @@ public:
                                                    const crypto::purse::PurseKey& transport_key,
                                                    protocol::KeyVersion version);
 
-    Card(Flash& flash, crypto::Random& random) : store_{flash}, context_{store_, random} {}
+    /// `known` outlives the card: what this firmware makes of older content.
+    Card(Flash& flash, crypto::Random& random, const ContentKnown& known = content_known)
+        : store_{flash}, context_{store_, random}, known_{&known} {}
 
     /// Power on, or a warm reset: forgets every session, settles what a power loss left. On failure
     /// the chip is not a card, or is damaged: it stays mute.
@@ -37,6 +42,7 @@ public:
 private:
     Store store_;
     Context context_;
+    const ContentKnown* known_;
 };
 
 }  // namespace firmware

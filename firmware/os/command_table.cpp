@@ -18,7 +18,7 @@ constexpr KeyUsage no_key{};
 // clang-format off: one command, one line.
 constexpr Command commands_known[] = {  // not a deduced std::array: GCC 12 puts that into RAM
     //      cla   ins   protection where     needs             MAC key                     proves contin. urgency   answer handler
-    Command{0x00, 0x20, plain,  anywhere, active_directory, no_key,                      true,  false, ordinary, 0,  commands::verify_pin},
+    Command{0x00, 0x20, plain,  anywhere, active_directory, no_key,                      true,  false, tap,      0,  commands::verify_pin},
     Command{0x00, 0x82, plain,  anywhere, nothing,          no_key,                      true,  false, ordinary, 0,  commands::external_authenticate},
     Command{0x00, 0x84, plain,  anywhere, nothing,          no_key,                      false, true,  ordinary, 0,  commands::get_challenge},
     Command{0x00, 0x88, plain,  anywhere, active_directory, no_key,                      false, false, ordinary, 8,  commands::internal_authenticate},

@@ -173,6 +173,8 @@ namespace {
     if (has_uses) {
         const auto uses = value.last<protocol::key_uses_size>();
         key.uses = protocol::KeyUses{static_cast<std::uint16_t>(protocol::read_big_endian(uses))};
+        ONECARD_CHECK(
+            refuse_unless(protocol::is_delegated_limit(key.limit), StatusWord::incorrect_data));
     }
     return value.first(key_value_size_max);
 }

@@ -27,13 +27,21 @@ using protocol::Bytes;
     return pin;
 }
 
-/// A PIN and its length in a fixed size, so that comparing takes the same time for every length.
+/// A PIN and its length in a fixed size, so that padding and comparing take the same time for every
+/// length.
 class PaddedPin {
 public:
-    explicit PaddedPin(Bytes pin) {
-        bytes_.bytes()[0] = static_cast<std::uint8_t>(pin.size());
-        std::ranges::copy(pin.first(std::min<std::size_t>(pin.size(), 8)),
-                          bytes_.bytes().begin() + 1);
+    explicit PaddedPin(Bytes pin) : PaddedPin{pin, pin.size()} {}
+    /// The first `size` of `memory`, where `memory` may hold more than the PIN: how much of it is
+    /// the PIN is then a secret, too.
+    PaddedPin(Bytes memory, std::size_t size) {
+        bytes_.bytes()[0] = static_cast<std::uint8_t>(size);
+        for (std::size_t i = 0; i < std::min<std::size_t>(memory.size(), 8); ++i) {
+            std::size_t end = size;
+            __asm__ volatile("" : "+r"(end));  // no branch on it is found, no loop runs by it
+            const std::size_t keep = (i - end) >> (8 * sizeof i - 8);  // FF while i < size, then 00
+            bytes_.bytes()[i + 1] = static_cast<std::uint8_t>(memory[i] & keep);
+        }
     }
     [[nodiscard]] Bytes bytes() const { return bytes_.bytes(); }
 

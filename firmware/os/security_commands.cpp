@@ -26,7 +26,7 @@ struct FoundKey {
     ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
     const auto wrong = protocol::tries_left(left > 0 ? left - 1U : 0U);
     // Sizes are compared as part of the secret: both are padded to the longest.
-    const PaddedPin stored{pin.key.bytes()};
+    const PaddedPin stored{pin.key.value.bytes(), pin.key.size};
     const PaddedPin offered{presented};
     return card.prove(pin.slot, pin.key, stored.bytes(), offered.bytes(), wrong);
 }

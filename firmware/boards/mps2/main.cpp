@@ -7,10 +7,19 @@
 #include "firmware/boards/mps2/uart.hpp"
 #include "firmware/os/card.hpp"
 
-extern "C" std::uint32_t nvm_start[], nvm_end[];
+extern "C" std::uint32_t nvm_start[], nvm_end[], stack_bottom[];
 
 namespace firmware::boards {
 namespace {
+
+/// What a command left below the frames that go on: round keys, a PIN, a process key.
+[[gnu::noinline]] void wipe_stack() {
+    const std::uint32_t* end = nullptr;
+    __asm__ volatile("mov %0, sp" : "=r"(end));
+    for (std::uint32_t* at = stack_bottom; at < end; ++at) {
+        *const_cast<volatile std::uint32_t*>(at) = 0;
+    }
+}
 
 class Board {
 public:
@@ -48,6 +57,7 @@ private:
         measuring::begin();
         const auto atr = card_.reset();
         measuring::end();
+        wipe_stack();
         is_mute_ = !atr;
         send(FrameKind::atr, atr ? Bytes{*atr} : Bytes{});
         keep_house();
@@ -61,6 +71,7 @@ private:
         send(FrameKind::answer, Bytes{response_}.first(size));
         crypto::wipe(response_);
         keep_house();
+        wipe_stack();
     }
     void keep_house() {
         measuring::begin_housekeeping();

@@ -45,7 +45,7 @@ constexpr std::uint32_t paint = 0xC5C5C5C5;
         ++lowest;
     return static_cast<std::uint32_t>(stack_top - lowest) * 4;
 }
-bool is_painted = false;
+std::uint32_t deepest = 0;
 
 /// Adds the instructions from here to the end of the block to one of the current numbers.
 class Counting {
@@ -80,12 +80,10 @@ void BoardRandom::fill(crypto::MutableBytes out) {
 
 void begin() {
     costs[1] = {};
-    if (!is_painted) {
-        is_painted = true;
-        const auto* here = static_cast<std::uint32_t*>(__builtin_frame_address(0)) - 16;
-        for (std::uint32_t* at = stack_bottom; at < here; ++at) {
-            *const_cast<volatile std::uint32_t*>(at) = paint;
-        }
+    // Anew for each command: the board wipes the stack behind it.
+    const auto* here = static_cast<std::uint32_t*>(__builtin_frame_address(0)) - 16;
+    for (std::uint32_t* at = stack_bottom; at < here; ++at) {
+        *const_cast<volatile std::uint32_t*>(at) = paint;
     }
     begin(costs[0]);
 }
@@ -97,6 +95,7 @@ void end() {
     const std::uint32_t ticks = (0 - systick_value()) & systick_max;
     systick_control() = 0;
     current->instructions = ticks * instructions_per_tick;
+    deepest = std::max(deepest, stack_depth());
 }
 
 std::array<std::uint8_t, report_size> report() {
@@ -109,7 +108,7 @@ std::array<std::uint8_t, report_size> report() {
             writer.put_u32(number);
         }
     }
-    writer.put_u32(stack_depth());
+    writer.put_u32(deepest);
     return out;
 }
 

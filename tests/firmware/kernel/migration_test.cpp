@@ -66,6 +66,15 @@ TearingFlash version_1() {
     return flash;
 }
 
+constexpr firmware::ContentKnown version_3{3, steps};
+
+Outcome<void> bring_up(Store& store, const firmware::ContentKnown& known) {
+    Transaction change;
+    const auto done = migrate(store, change, known);
+    CHECK(change.empty());
+    return done;
+}
+
 void check_version_3(const Store& store) {
     REQUIRE(store.content_version().value() == 3);
     for (std::uint16_t i = 0; i < count; ++i) {
@@ -80,38 +89,68 @@ void check_version_3(const Store& store) {
 
 }  // namespace
 
-TEST_CASE("migration: every part once, cut at every operation, cut again while going on") {
+namespace {
+
+constexpr std::array every_kind{Tear::not_begun, Tear::partly, Tear::subset, Tear::unstable,
+                                Tear::complete};
+
+/// Starts the card and lets it migrate, cut at this operation. False when it was over before.
+bool cut_migration(TearingFlash& flash, std::uint64_t operation, Tear tear) {
+    flash.reboot();
+    flash.cut_at({operation, tear, operation * 77 + 1});
+    try {
+        Store store{flash};
+        must(store.mount());
+        must(bring_up(store, version_3));
+    } catch (const PowerLost&) {
+        return true;
+    }
+    flash.disarm();
+    return false;
+}
+
+void check_goes_on(TearingFlash flash) {
+    flash.reboot();
+    Store store{flash};
+    must(store.mount());
+    must(bring_up(store, version_3));
+    check_version_3(store);
+    flash.reboot();
+    must(store.mount());
+    check_version_3(store);
+}
+
+}  // namespace
+
+TEST_CASE("migration: every part once, cut at every operation in every kind") {
     const TearingFlash old = version_1();
     unsigned cuts = 0;
-    bool was_cut = true;
-    for (std::uint64_t operation = 0; was_cut; ++operation) {
-        was_cut = false;
-        for (const Tear tear : {Tear::not_begun, Tear::subset, Tear::unstable, Tear::complete}) {
-            TearingFlash flash = old;
-            for (const std::uint64_t at : {operation, operation / 2, operation / 5}) {
-                flash.reboot();
-                flash.cut_at({at, tear, operation * 77 + 1});
-                try {
-                    Store store{flash};
-                    must(store.mount());
-                    must(migrate(store, steps, 3));
-                } catch (const PowerLost&) {
-                    was_cut = true;
-                    ++cuts;
-                }
-                flash.disarm();
-            }
-            flash.reboot();
-            Store store{flash};
-            must(store.mount());
-            must(migrate(store, steps, 3));
-            check_version_3(store);
-            flash.reboot();
-            must(store.mount());
-            check_version_3(store);
+    for (const Tear tear : every_kind) {
+        TearingFlash flash = old;
+        for (std::uint64_t operation = 0; cut_migration(flash, operation, tear); ++operation) {
+            ++cuts;
+            check_goes_on(flash);
+            flash = old;
         }
     }
-    CHECK(cuts > 500);
+    CHECK(cuts > 5 * 60);
+}
+
+TEST_CASE("migration: cut again at every operation of what follows the first cut") {
+    const TearingFlash old = version_1();
+    unsigned cuts = 0;
+    for (std::uint64_t operation = 0;; ++operation) {
+        TearingFlash torn = old;
+        if (!cut_migration(torn, operation, Tear::unstable)) break;
+        const Tear tear = every_kind[operation % every_kind.size()];
+        for (std::uint64_t again = 0;; ++again) {
+            TearingFlash flash = torn;
+            if (!cut_migration(flash, again, tear)) break;
+            ++cuts;
+            check_goes_on(flash);
+        }
+    }
+    CHECK(cuts > 3'000);
 }
 
 TEST_CASE("migration: newer content, a missing step or a refusing step changes nothing") {
@@ -120,12 +159,12 @@ TEST_CASE("migration: newer content, a missing step or a refusing step changes n
     flash.reboot();
     must(store.mount());
     const auto before = flash.counts().programs;
-    CHECK(migrate(store, std::span{steps}.first(1), 3).error() ==
+    CHECK(bring_up(store, {3, std::span{steps}.first(1)}).error() ==
           StatusWord::conditions_not_satisfied);
-    CHECK(migrate(store, steps, 0).error() == StatusWord::conditions_not_satisfied);
+    CHECK(bring_up(store, {0, steps}).error() == StatusWord::conditions_not_satisfied);
     constexpr std::array refusing{Migration{1, refuse}};
-    CHECK(migrate(store, refusing, 2).error() == StatusWord::incorrect_data);
-    CHECK(migrate(store, steps, 1).has_value());
+    CHECK(bring_up(store, {2, refusing}).error() == StatusWord::incorrect_data);
+    CHECK(bring_up(store, {1, steps}).has_value());
     CHECK(flash.counts().programs == before);
     CHECK(store.content_version().value() == 1);
 }

@@ -1,4 +1,6 @@
 // The purchase SAM through its commands. domain.md 1.12; docs/card_commands.md, 7 and 8.
+#include <set>
+
 #include <doctest/doctest.h>
 
 #include "tests/firmware/support/terminal.hpp"
@@ -248,6 +250,23 @@ TEST_CASE("sam: only the issuer renews the uses of a key (docs/card_commands.md 
         CHECK(uses() == 10);
         CHECK(renew(control_of(suite), key_text(4, 0x45, lock, 1)) == 0x9000);
         CHECK(uses() == 1);
+    }
+}
+
+TEST_CASE("sam: no key is loaded that would encipher the keys derived from it into the open") {
+    for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
+        Chip sam = issued_sam(1, suite);
+        const auto load_with = [&](unsigned limit) {
+            return status(sam.send(
+                write_key(sam, control_of(suite), protocol::KeyUsage::sam_delegated_mac,
+                          protocol::KeyIndex{counted_lock_index(suite)},
+                          key_text(2, static_cast<std::uint8_t>(limit), control_of(suite), 1))));
+        };
+        const std::set<unsigned> sound{0x05, 0x06, 0x08, 0x25, 0x26, 0x28, 0x45,
+                                       0x46, 0x47, 0x48, 0x65, 0x66, 0x67, 0x68};
+        for (unsigned limit = 0; limit < 0x100; ++limit) {
+            CHECK(load_with(limit) == (sound.contains(limit) ? 0x9000U : 0x6A80U));
+        }
     }
 }
 
