@@ -54,7 +54,7 @@ class Comparison(unittest.TestCase):
 class Model(unittest.TestCase):
     def cost(self, command, answer, **work):
         numbers = dict.fromkeys((field.name for field in model.dataclasses.fields(model.Work)), 0)
-        return model.Cost('sm4', 'single', 0, 'card', 'A4', command, answer, model.Work(**{**numbers, **work}), model.Work(**numbers), 0)
+        return model.Cost('sm4', 'single', 0, 'card', '00A40400', command, answer, model.Work(**{**numbers, **work}), model.Work(**numbers), 0)
 
     def test_a_block_on_the_link_at_106_kbit_s(self):
         # 14 + 3 and 53 + 3 bytes of 9 bits, 2 bits a frame: 661 bits of 128/13.56 us; 91 us and 500 us.
@@ -69,9 +69,38 @@ class Model(unittest.TestCase):
         self.assertEqual(25, self.cost(5, 2, erases=1).work.ms())
 
     def test_a_line_of_card_taps(self):
-        cost = model.Cost.parse('sm4 exit 7 card 54 21 10 ' + ' '.join(map(str, range(1, 20))))
+        cost = model.Cost.parse('sm4 exit 7 card 80540100 21 10 ' + ' '.join(map(str, range(1, 20))))
+        self.assertEqual(('54', False), (cost.ins, cost.is_reset))
         self.assertEqual((21, 10, 1, 4, 10, 19), (cost.command, cost.answer, cost.work.instructions, cost.work.units,
                                                   cost.housekeeping.instructions, cost.stack))
+
+
+class OtherCommands(unittest.TestCase):
+    def cost(self, suite, kind='command', header='80540100', units=0, instructions=0):
+        numbers = dict.fromkeys((field.name for field in model.dataclasses.fields(model.Work)), 0)
+        work = model.Work(**{**numbers, 'units': units, 'instructions': instructions})
+        return model.Cost(suite, kind, 0, 'card', header, 21, 10, work, model.Work(**numbers), 0)
+
+    def test_a_row_is_the_dearest_column_by_column(self):
+        rows = card_budget.other_table([self.cost('sm4', units=2, instructions=900), self.cost('sm4', units=3, instructions=800),
+                                        self.cost('3des', units=1, instructions=100)])
+        self.assertEqual(['DEBIT'], list(rows))
+        self.assertEqual((12, 900, 100), tuple(rows['DEBIT'][c] for c in ('NVM B', 'instructions SM4', 'instructions 3DES')))
+
+    def test_a_variant_has_its_own_row(self):
+        costs = [self.cost(suite, kind) for suite in card_budget.SUITES for kind in ('command', 'command_with_a_code')]
+        self.assertEqual(['DEBIT', 'DEBIT with a code'], list(card_budget.other_table(costs)))
+
+    def test_taps_and_resets_make_no_row(self):
+        self.assertEqual({}, card_budget.other_table([self.cost('sm4', 'single'), self.cost('sm4', header='reset')]))
+
+    def test_a_command_without_a_name_fails(self):
+        with self.assertRaises(SystemExit):
+            card_budget.other_table([self.cost(suite, header='80FF0000') for suite in card_budget.SUITES])
+
+    def test_a_command_that_one_suite_lacks_fails(self):
+        with self.assertRaises(SystemExit):
+            card_budget.other_table([self.cost('sm4')])
 
 
 class Map(unittest.TestCase):
@@ -109,6 +138,11 @@ class CallGraph(unittest.TestCase):
         graph = self.graph({'somebody': [stack_depth.INDIRECT]}, {'somebody': 8})
         graph.resolve_dispatch()
         self.assertEqual(['somebody: calls through a pointer, and no line of DISPATCH says whom'], graph.errors)
+
+    def test_a_wrapped_call_goes_through_its_wrapper(self):
+        graph = self.graph({}, {})
+        graph.linked = {'f', '__wrap_f', 'g'}
+        self.assertEqual(['__wrap_f', 'f', 'g'], [graph.wrapped(name) for name in ('f', '__real_f', 'g')])
 
     def test_a_declared_call_reaches_its_targets(self):
         graph = self.graph({'mbedtls_platform_zeroize': [stack_depth.INDIRECT]}, {'mbedtls_platform_zeroize': 8, 'memset': 4})

@@ -1,6 +1,7 @@
 """The model behind the milliseconds of docs/tap_budget.md: counts go in, time comes out. Its constants stand there, too."""
 import dataclasses
 import math
+import re
 
 # The contactless link. ISO/IEC 14443-3:2018, 6.2 and 8.1 (type A); ISO/IEC 14443-4:2018, 7.1.
 CARRIER_MHZ = 13.56
@@ -32,9 +33,26 @@ TAP_COLUMNS = ['APDUs', 'to card B', 'from card B', 'link B', 'NVM B', 'commits'
 GATE_COLUMNS = ['SAM APDUs', 'SAM link B', 'ms of the SAM', 'ms end to end at 106', 'ms end to end at 424',
                 'ms from power on to ATR']
 COMMAND_COLUMNS = ['instructions', 'in ciphers', 'in random numbers', 'cipher blocks', 'key schedules', 'NVM B']
-COMMANDS = {'00': 'reset', 'A4': 'SELECT', 'B0': 'READ BINARY', 'B2': 'READ RECORD', '20': 'VERIFY', '50': 'INITIALIZE',
+OTHER_COLUMNS = ['to B', 'from B', 'NVM B', 'commits', 'tries counted', 'erases', 'ms', 'in random numbers',
+                 'instructions SM4', 'instructions 3DES', 'cipher blocks SM4', 'cipher blocks 3DES']
+COMMANDS = {'A4': 'SELECT', 'B0': 'READ BINARY', 'B2': 'READ RECORD', '20': 'VERIFY', '50': 'INITIALIZE',
             '52': 'CREDIT FOR LOAD', 'DC': 'UPDATE CAPP DATA CACHE', '54': 'DEBIT', '70': 'INIT SAM FOR PURCHASE',
             '72': 'CREDIT SAM FOR PURCHASE'}
+# By CLA INS P1 P2, as a regular expression; card and SAM share the operating system's.
+OTHER_COMMANDS = {
+    '00A40000': 'SELECT by identifier', '00A40400': 'SELECT by name', '00840000': 'GET CHALLENGE',
+    '00820000': 'EXTERNAL AUTHENTICATE', '00880001': 'INTERNAL AUTHENTICATE', '00200000': 'VERIFY', '805E0100': 'CHANGE PIN',
+    '805E0000': 'RELOAD PIN', '84240000': 'PIN UNBLOCK', '00B0....': 'READ BINARY, 60 B', '00B2....': 'READ RECORD, 128 B',
+    '04D6....': 'UPDATE BINARY with MAC, 60 B', '04DC....': 'UPDATE RECORD with MAC, 128 B',
+    '04E2....': 'APPEND RECORD with MAC, 128 B', '84D407..': 'WRITE KEY', '80500502': 'INITIALIZE FOR UNLOAD',
+    '80540300': 'DEBIT FOR UNLOAD', '80500402': 'INITIALIZE FOR UPDATE', '80580000': 'UPDATE OVERDRAW LIMIT',
+    '805C..02': 'GET BALANCE', '80500102': 'INITIALIZE FOR PURCHASE', '80CA0000': 'GET MESSAGE', '80540100': 'DEBIT',
+    '805A00..': 'GET TRANSACTION PROVE', 'E07A0801': 'INITIALIZE FOR GREY LOCK', 'E07C0800': 'GREY LOCK',
+    'E0CA0000': 'GET LOCK PROOF', 'E07E0801': 'DEBIT FOR UNLOCK, by the station', 'E07A0901': 'INITIALIZE FOR GREY UNLOCK',
+    'E07E0900': 'GREY UNLOCK, by the issuer', '841E00..': 'APPLICATION BLOCK', '84180000': 'APPLICATION UNBLOCK',
+    '84160000': 'CARD BLOCK', '80700000': 'INIT SAM FOR PURCHASE', '80720000': 'CREDIT SAM FOR PURCHASE',
+    'E0440000': 'SAM GREY DEBIT', '84D425..': 'WRITE KEY of a SAM, with uses', '801A....': '80 1A', '80FA....': '80 FA'}
+OTHER_KIND = 'command'
 UNIT = 4
 
 
@@ -64,12 +82,20 @@ class Cost:
     kind: str
     tap: int
     party: str
-    ins: str
+    header: str  # CLA INS P1 P2 in hexadecimal, or 'reset'
     command: int
     answer: int
     work: Work
     housekeeping: Work
     stack: int
+
+    @property
+    def is_reset(self):
+        return self.header == 'reset'
+
+    @property
+    def ins(self):
+        return self.header[2:4]
 
     @staticmethod
     def parse(line):
@@ -92,8 +118,8 @@ def contact_ms(cost):
 
 
 def tap_figures(commands):
-    resets = [c for c in commands if c.party == 'card' and c.ins == '00']
-    card = [c for c in commands if c.party == 'card' and c.ins != '00']
+    resets = [c for c in commands if c.party == 'card' and c.is_reset]
+    card = [c for c in commands if c.party == 'card' and not c.is_reset]
     sam = [c for c in commands if c.party == 'sam']
     cpu = sum(c.work.ms() for c in card)
     software = sum(c.work.ms(ciphers_in_software=True) for c in card)
@@ -119,3 +145,19 @@ def command_figures(cost):
     return {'instructions': cost.work.instructions, 'in ciphers': cost.work.cipher_instructions,
             'in random numbers': cost.work.random_instructions, 'cipher blocks': cost.work.blocks,
             'key schedules': cost.work.schedules, 'NVM B': UNIT * cost.work.units}
+
+
+def other_name(cost):
+    """Of a command outside taps and loads: by its header, and by what follows `command` in its kind."""
+    name = next((name for header, name in OTHER_COMMANDS.items() if re.fullmatch(header, cost.header)), None)
+    return name and name + cost.kind.removeprefix(OTHER_KIND).replace('_', ' ')
+
+
+def other_figures(cost, suite_name):
+    """Some of OTHER_COLUMNS: instructions and cipher blocks have a column for each suite."""
+    link = contact_ms(cost) if cost.party == 'sam' else contactless_ms(cost, BIT_RATES['106'])
+    work = cost.work
+    return {'to B': cost.command, 'from B': cost.answer, 'NVM B': UNIT * work.units, 'commits': work.commits,
+            'tries counted': work.ticks, 'erases': work.erases, 'ms': link + work.ms(),
+            'in random numbers': work.random_instructions, f'instructions {suite_name}': work.instructions,
+            f'cipher blocks {suite_name}': work.blocks}

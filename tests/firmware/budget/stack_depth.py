@@ -18,15 +18,15 @@ HANDLER = r'_ZN8firmware(8commands|5purse|3sam)\d+\w+ERNS_7ContextERKNS_7Request
 DISPATCH = [
     (r'_ZN8firmware4Card7processE\w+', HANDLER),  # the command table, firmware/os/command_table.cpp
     (r'_ZN8firmware5purse4openE\w+|_ZN8firmware8commands13get_challengeE\w+|_ZN8firmware5purse17get_security_codeE\w+',
-     r'_ZN8firmware6boards4Drbg4fillE\w+'),  # crypto::Random
-    (r'_ZNK?8firmware(5Store|6boards10(BoardFlash)|6boards11RegionFlash)\w+', r'_ZNK?8firmware6boards11RegionFlash\d+\w+'),  # Flash
+     r'_ZN8firmware6boards(4Drbg|9measuring11BoardRandom)4fillE\w+'),  # crypto::Random
+    (r'_ZNK?8firmware(5Store|6boards10(BoardFlash)|6boards11RegionFlash)\w+', r'_ZNK?8firmware6boards(11RegionFlash|9measuring10BoardFlash)\d+\w+'),  # Flash
     (r'_ZN6crypto13BlockScheduleC2E\w+', r'mbedtls_des_setkey_(enc|dec)'),
     (r'mbedtls_platform_zeroize', r'memset'),
 ]
 
 
 def symbol(title):
-    return title.rsplit(':', 1)[-1]
+    return title.rsplit(':', 1)[-1].removeprefix('*')  # '*': a name that the source gives
 
 
 class Graph:
@@ -34,6 +34,7 @@ class Graph:
         self.frames = collections.defaultdict(int)
         self.calls = collections.defaultdict(set)
         self.names = {}
+        self.image = pathlib.Path(elf).stem
         self.linked, self.alias = linked_functions(elf)
         self.errors = []
         self.read(build)
@@ -42,7 +43,8 @@ class Graph:
 
     def read(self, build):
         for path in sorted(pathlib.Path(build).rglob('*.ci')):
-            if 'CompilerId' in str(path) or '_measured.dir' in str(path):
+            image = re.search(r'/(card_\w+)\.dir/', str(path))
+            if 'CompilerId' in str(path) or (image and image[1] != self.image):
                 continue
             for line in path.read_text().splitlines():
                 if node := NODE.match(line):
@@ -55,8 +57,14 @@ class Graph:
                             self.errors.append(f'{name}: its frame has no bound')
                 elif edge := EDGE.match(line):
                     if symbol(edge[1]) in self.linked:
-                        callee = symbol(edge[2])
+                        callee = self.wrapped(symbol(edge[2]))
                         self.calls[symbol(edge[1])].add(self.alias.get(callee, callee))
+
+    def wrapped(self, callee):
+        """As the linker's --wrap has it."""
+        if callee.startswith('__real_'):
+            return callee.removeprefix('__real_')
+        return f'__wrap_{callee}' if f'__wrap_{callee}' in self.linked else callee
 
     def has_calls(self):
         return any(self.calls.values())

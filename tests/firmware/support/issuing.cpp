@@ -62,7 +62,7 @@ Answer Chip::send(Bytes command) {
     return {{parsed->data().begin(), parsed->data().end()}, parsed->status()};
 }
 
-std::vector<std::uint8_t> Chip::must(Bytes command) {
+std::vector<std::uint8_t> Party::must(Bytes command) {
     auto answer = send(command);
     if (!answer.ok()) {
         throw std::runtime_error{to_hex(command) + " answers " +

@@ -42,17 +42,31 @@ private:
     std::vector<std::uint8_t> next_;
 };
 
+/// What answers commands: a chip here, or one in an emulator.
+class Party {
+public:
+    virtual ~Party() = default;
+    virtual Answer send(Bytes command) = 0;
+    /// Sends and requires 9000.
+    std::vector<std::uint8_t> must(Bytes command);
+
+protected:
+    Party() = default;
+    Party(const Party&) = default;
+    Party(Party&&) = default;
+    Party& operator=(const Party&) = default;
+    Party& operator=(Party&&) = default;
+};
+
 /// A chip with its flash and random source; survives PowerLost by being powered on again.
-class Chip {
+class Chip final : public Party {
 public:
     explicit Chip(std::string_view label, std::uint64_t seed = 1, std::uint16_t pages = 64);
     /// A blank chip with this serial; its transport key is derived from `transport_master()`.
     void manufacture(const protocol::ChipSerial& serial, Suite suite = Suite::sm4);
     /// Power off and on.
     void power_on();
-    Answer send(Bytes command);
-    /// Sends and requires 9000.
-    std::vector<std::uint8_t> must(Bytes command);
+    Answer send(Bytes command) override;
     /// From now on every exchange is kept, until the next power_on.
     void record() { exchanges_.emplace(); }
     [[nodiscard]] const std::vector<Exchange>& exchanges() const { return *exchanges_; }

@@ -14,7 +14,7 @@ protocol::InitialiseData initialise_data(std::uint32_t fen) {
     return {KeyIndex{1}, Money::from_fen(fen), terminal};
 }
 
-Opened open_purchase(Chip& card, Chip& sam, std::uint32_t fen, TransactionType type) {
+Opened open_purchase(Party& card, Party& sam, std::uint32_t fen, TransactionType type) {
     const auto initialise = type == TransactionType::capp_purchase
                                 ? protocol::initialise_for_capp_purchase(initialise_data(fen))
                                 : protocol::initialise_for_purchase(initialise_data(fen));
@@ -31,7 +31,7 @@ protocol::ShortCommand debit(const Opened& opened) {
     return protocol::debit_for_purchase({opened.sam.sequence, noon(), opened.sam.mac1});
 }
 
-protocol::ShortCommand credit(Chip& card, std::uint32_t fen, Suite suite) {
+protocol::ShortCommand credit(Party& card, std::uint32_t fen, Suite suite) {
     card.must(protocol::verify_pin(first_pin));
     const auto opened = protocol::LoadInitialised::parse(
         card.must(protocol::initialise_for_load(initialise_data(fen))));
@@ -44,11 +44,11 @@ protocol::ShortCommand credit(Chip& card, std::uint32_t fen, Suite suite) {
     return protocol::credit_for_load({noon(), mac2});
 }
 
-void load(Chip& card, std::uint32_t fen, Suite suite) {
+void load(Party& card, std::uint32_t fen, Suite suite) {
     card.must(credit(card, fen, suite));
 }
 
-Opened open_grey(Chip& card, Chip& sam) {
+Opened open_grey(Party& card, Party& sam) {
     const auto opened = protocol::PurchaseInitialised::parse(
         card.must(protocol::initialise_for_grey_lock({KeyIndex{1}, terminal})));
     if (!opened) throw std::runtime_error{"INITIALIZE FOR GREY LOCK's answer does not parse"};
@@ -59,7 +59,7 @@ Opened open_grey(Chip& card, Chip& sam) {
     return {*opened, *answer};
 }
 
-void lock_grey(Chip& card, Chip& sam) {
+void lock_grey(Party& card, Party& sam) {
     const auto opened = open_grey(card, sam);
     const auto proof = protocol::DebitProof::parse_debit(
         card.must(protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1})));
@@ -67,7 +67,7 @@ void lock_grey(Chip& card, Chip& sam) {
     sam.must(protocol::credit_sam_for_purchase(proof->mac2));
 }
 
-protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen, Suite suite) {
+protocol::ShortCommand issuer_unlock(Party& card, std::uint32_t fen, Suite suite) {
     card.must(protocol::verify_pin(first_pin));
     const auto opened = protocol::LoadInitialised::parse(
         card.must(protocol::initialise_for_grey_unlock({KeyIndex{1}, terminal})));
@@ -81,7 +81,7 @@ protocol::ShortCommand issuer_unlock(Chip& card, std::uint32_t fen, Suite suite)
                                                                  terminal, noon()))});
 }
 
-protocol::ShortCommand unload(Chip& card, std::uint32_t fen, Suite suite) {
+protocol::ShortCommand unload(Party& card, std::uint32_t fen, Suite suite) {
     card.must(protocol::verify_pin(first_pin));
     const auto opened = protocol::LoadInitialised::parse(
         card.must(protocol::initialise_for_unload(initialise_data(fen))));
@@ -94,7 +94,7 @@ protocol::ShortCommand unload(Chip& card, std::uint32_t fen, Suite suite) {
                                             terminal, noon()))});
 }
 
-protocol::ShortCommand new_limit(Chip& card, std::uint32_t fen, Suite suite) {
+protocol::ShortCommand new_limit(Party& card, std::uint32_t fen, Suite suite) {
     card.must(protocol::verify_pin(first_pin));
     const auto answer = card.must(protocol::initialise_for_update(KeyIndex{1}, terminal));
     protocol::ByteReader in{answer};
@@ -122,7 +122,7 @@ std::array<std::uint8_t, protocol::RailJourney::size> journey(std::uint8_t mark)
     return out;
 }
 
-protocol::ShortCommand protect(Chip& card, const PurseKey& key,
+protocol::ShortCommand protect(Party& card, const PurseKey& key,
                                const protocol::PlainCommand& command) {
     std::array<std::uint8_t, 4> challenge{};
     std::ranges::copy(card.must(protocol::get_challenge_4()), challenge.begin());
@@ -136,7 +136,7 @@ protocol::ShortCommand protect(Chip& card, const PurseKey& key,
     return protocol::make_command(header[0], header[1], header[2], header[3], data, command.le);
 }
 
-protocol::ShortCommand write_key(Chip& chip, const PurseKey& control, protocol::KeyUsage usage,
+protocol::ShortCommand write_key(Party& chip, const PurseKey& control, protocol::KeyUsage usage,
                                  protocol::KeyIndex index, Bytes plain) {
     std::array<std::uint8_t, 48> text{};
     const auto size = crypto::purse::encipher(control, plain, text);
