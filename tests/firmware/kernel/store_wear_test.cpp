@@ -1,11 +1,13 @@
 // A card's life: a million debits in 128 KB of 10,000-cycle flash. docs/card_storage.md, 4.
 // Sanitized builds take a sample of it and extrapolate; ONECARD_WEAR_DEBITS=n takes n.
+#include <cmath>
 #include <cstdlib>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "firmware/kernel/store.hpp"
+#include "tests/firmware/support/documented.hpp"
 #include "tests/firmware/support/tearing_flash.hpp"
 
 using firmware::Housekeeping;
@@ -115,7 +117,17 @@ Wear live(std::uint16_t objects, std::uint32_t taps) {
     return {flash.erases_max(), flash.erases_min(), erases * 10'000 / taps};
 }
 
-void check_life(std::uint16_t objects) {
+/// The row of docs/card_storage.md, 4, that begins so.
+void check_documented(const std::string& row, const Wear& wear) {
+    const auto per_10000_taps =
+        static_cast<std::uint64_t>(std::llround(wear.erases_per_10000_taps));
+    const std::string cells = " | " + tests::with_commas(wear.erases_min) + " to " +
+                              tests::with_commas(wear.erases_max) + " | " +
+                              tests::with_commas(per_10000_taps) + " |";
+    CHECK(tests::missing_from("card_storage.md", "| " + row + cells) == "");
+}
+
+void check_life(std::uint16_t objects, const char* row) {
     const std::uint32_t taps = debits();
     const Wear wear = live(objects, taps);
     MESSAGE("debits: " << taps << ", KB of other data: " << objects / 8
@@ -126,18 +138,19 @@ void check_life(std::uint16_t objects) {
     CHECK(of_a_life < firmware::flash_model::endurance_erases);
     CHECK(wear.erases_max <= firmware::flash_model::endurance_erases);
     CHECK(wear.erases_max - wear.erases_min <= 2 + wear.erases_max / 20);  // levelled
+    if (taps == debits_of_a_life) check_documented(row, wear);
 }
 
 }  // namespace
 
 TEST_CASE("wear: 1,000,000 debits on a card with 8 KB of data, its log kept short") {
-    check_life(64);
+    check_life(64, "8 KB of other data, the log kept short");
 }
 
 TEST_CASE("wear: 1,000,000 debits on a card with 32 KB of data") {
-    check_life(256);
+    check_life(256, "32 KB of other data");
 }
 
 TEST_CASE("wear: 1,000,000 debits on a card filled to its limit (68 KB)") {
-    check_life(550);
+    check_life(550, "filled to the limit, 68 KB of other data");
 }

@@ -13,7 +13,7 @@ using firmware::Urgency;
 
 Depth depth() {
     Depth out;
-    out.seed = setting("ONECARD_TEAR_SEED", 20'260'501);
+    out.seed = setting("ONECARD_TEAR_SEED", Depth::seed_default);
     if (setting("ONECARD_TEAR_NIGHTLY", 0) != 0) {
         out.samples = 2;
         out.bits_of_lives = 5;
