@@ -57,10 +57,10 @@ private:
         measuring::begin();
         const auto atr = card_.reset();
         measuring::end();
-        wipe_stack();
         is_mute_ = !atr;
         send(FrameKind::atr, atr ? Bytes{*atr} : Bytes{});
         keep_house();
+        wipe_stack();
     }
     void process(Bytes command) {
         std::size_t size = 0;

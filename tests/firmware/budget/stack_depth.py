@@ -14,6 +14,7 @@ FRAME = re.compile(r'(\d+) bytes \((static|dynamic,bounded|dynamic)\)')
 INDIRECT = '__indirect_call'
 
 # (caller, whom it may call), as regular expressions over mangled names; the first line that fits a caller counts.
+NOBODY = None  # for a call whose table is empty
 HANDLER = r'_ZN8firmware(8commands|5purse|3sam)\d+\w+ERNS_7ContextERKNS_7RequestE'
 DISPATCH = [
     (r'_ZN8firmware4Card7processE\w+', HANDLER),  # the command table, firmware/os/command_table.cpp
@@ -22,6 +23,7 @@ DISPATCH = [
     (r'_ZNK?8firmware(5Store|6boards10(BoardFlash)|6boards11RegionFlash)\w+', r'_ZNK?8firmware6boards(11RegionFlash|9measuring10BoardFlash)\d+\w+'),  # Flash
     (r'_ZN6crypto13BlockScheduleC2E\w+', r'mbedtls_des_setkey_(enc|dec)'),
     (r'mbedtls_platform_zeroize', r'memset'),
+    (r'_ZN8firmware7migrateE\w+', NOBODY),  # content_known has no step yet: firmware/os/card.hpp
 ]
 
 
@@ -87,7 +89,10 @@ class Graph:
             if INDIRECT not in targets:
                 continue
             targets.discard(INDIRECT)
-            rule = next((to for who, to in DISPATCH if re.fullmatch(who, caller)), None)
+            rules = [to for who, to in DISPATCH if re.fullmatch(who, caller)]
+            rule = rules[0] if rules else ''
+            if rule is NOBODY:
+                continue
             found = {name for name in self.frames if rule and re.fullmatch(rule, name)}
             if not found:
                 self.errors.append(f'{caller}: calls through a pointer, and no line of DISPATCH says whom')
