@@ -334,6 +334,7 @@ Outcome<void> Store::commit(Transaction& change, Urgency urgency) {
     mask_entries(entries);
     auto written = write_frame(at, entries);
     if (written) written = seal();
+    if (written && !would_be_found(at)) written = damaged();
     if (written) written = replay(at, static_cast<unsigned>(entries.size() / unit_size) + 3);
     change.clear();
     return written;
@@ -348,6 +349,7 @@ Outcome<std::uint8_t> Store::tick(ObjectId id) {
     RecordWriter record{*this, at};
     ONECARD_CHECK(record.put(log_format::encode(header)));
     ONECARD_CHECK(record.finish());
+    if (!would_be_found(at)) return fail(StatusWord::memory_failure);
     apply(header, at);
     return header.argument;
 }

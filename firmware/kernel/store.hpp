@@ -172,6 +172,7 @@ private:
     [[nodiscard]] Outcome<void> open_page(unsigned previous_end, std::uint16_t predecessor);
     [[nodiscard]] Outcome<void> write_frame(Location at, Bytes entries);
     [[nodiscard]] Outcome<void> seal();
+    [[nodiscard]] bool would_be_found(Location at) const;
     void apply(const log_format::Header& entry, Location at);
     void mask(ObjectId id, MutableBytes bytes, std::size_t from) const;  ///< its own inverse
     void mask_entries(MutableBytes entries) const;
@@ -182,6 +183,7 @@ private:
     // Pages (store_pages.cpp).
     [[nodiscard]] Outcome<void> prepare_page(std::uint16_t page);
     [[nodiscard]] bool is_idle(unsigned page) const;
+    [[nodiscard]] bool may_erase(unsigned page) const;
     [[nodiscard]] bool log_is_long() const;
     [[nodiscard]] Outcome<void> reclaim_oldest();
     [[nodiscard]] Outcome<bool> relocate_some(std::uint16_t page, unsigned end);

@@ -62,8 +62,17 @@ std::optional<Store::EntryCursor::Entry> Store::EntryCursor::next() {
     return std::nullopt;
 }
 
+/// Nothing that is live may stand in it: looked at once more, whoever has chosen the page.
+bool Store::may_erase(unsigned page) const {
+    const auto is_in_page = [&](Location place) {
+        return place != nowhere && place / units_per_page == page;
+    };
+    return page != head_ && std::ranges::none_of(index_, is_in_page);
+}
+
 /// Erases the page, then marks it ready: the mark proves that the erasure came to its end.
 Outcome<void> Store::prepare_page(std::uint16_t page) {
+    if (!may_erase(page)) return damaged();
     const auto first = static_cast<Location>(page * units_per_page + log_format::ready_mark_unit);
     // First the unit that says so: while it looks erased, the opening is whole (invariant 9). Then
     // the opening: while it stands, the page is in the log, whole. Then the ready mark, so that an

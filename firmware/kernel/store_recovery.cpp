@@ -169,6 +169,24 @@ bool Store::check_matches(Location at, unsigned units) const {
     return check.value() == read_unit(static_cast<Location>(at + units - 1));
 }
 
+/// Is the record at `at` the head's last, would a reset come to it, and is its check right? Read
+/// from the flash, as replay_head reads it. What was not written so was not written.
+bool Store::would_be_found(Location at) const {
+    const unsigned page_first = head_ * units_per_page;
+    for (unsigned unit = first_record_unit; unit < record_end_; ++unit) {
+        const FlashUnit found = read_unit(static_cast<Location>(page_first + unit));
+        if (found == log_format::zero_unit) continue;
+        const auto header = log_format::decode(found);
+        if (!header || !log_format::is_record(header->kind)) return false;
+        const unsigned units = log_format::record_units(*header);
+        if (page_first + unit == at) {
+            return unit + units + 1 == record_end_ && check_matches(at, units);
+        }
+        unit += units;  // the seal is next
+    }
+    return false;
+}
+
 /// Opened behind another page, and no record in it yet.
 bool Store::is_head_empty() const {
     return record_end_ == first_record_unit && oldest_ != head_;

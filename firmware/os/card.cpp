@@ -99,7 +99,7 @@ constexpr std::uint8_t get_data_ins = 0xCA;
     const auto expected = crypto::purse::secure_messaging_mac(
         purse_key, crypto::purse::Challenge{request.challenge->bytes}, header_of(request.apdu),
         request.data);
-    ONECARD_CHECK(card.prove(slot, key, expected, mac, StatusWord::secure_messaging_wrong));
+    ONECARD_CHECK(card.prove(key, expected, mac, StatusWord::secure_messaging_wrong));
     request.with_mac = true;
     request.cipher_key = purse_key.duplicate();
     return {};
@@ -188,13 +188,12 @@ void forget_refused(Context& card) {
 
 }  // namespace
 
-Outcome<void> Context::prove(KeySlot slot, const Key& key, Bytes expected, Bytes received,
-                             StatusWord wrong) {
-    ONECARD_CHECK(keys.take_try(slot, key));
+Outcome<void> Context::prove(const Key& key, Bytes expected, Bytes received, StatusWord wrong) {
+    ONECARD_CHECK(keys.take_try(key));
     proof.compare(expected, received);
     if (!proof.is_right()) return fail(wrong);
-    proven = slot;
-    return keys.give_back(change, slot);
+    proven = key.slot;
+    return keys.give_back(change, key.slot);
 }
 
 Outcome<void> Context::commit(Urgency urgency) {

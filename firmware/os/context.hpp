@@ -96,8 +96,7 @@ struct Context {
     /// A key of the current DF.
     [[nodiscard]] Outcome<Key> key(KeyUsage, KeyIndex) const;
     /// A refusal answers `wrong`; the try stays taken. Success gives it back with the commit.
-    [[nodiscard]] Outcome<void> prove(KeySlot, const Key&, Bytes expected, Bytes received,
-                                      StatusWord wrong);
+    [[nodiscard]] Outcome<void> prove(const Key&, Bytes expected, Bytes received, StatusWord wrong);
     /// The one way into the store for what a command has staged: looks at its right to that once
     /// more, and sees that the store has taken it. The loop does it for every command; a handler
     /// whose answer is read back from the store does it itself, before.

@@ -59,6 +59,7 @@ Outcome<Key> KeyRing::load(KeySlot slot) const {
     if (size < header_size) return fail(StatusWord::memory_failure);
     const auto from = stored.bytes();
     Key key;
+    key.slot = slot;
     key.owner = FileHandle{from[0]};
     key.usage = static_cast<KeyUsage>(from[1]);
     key.index = KeyIndex{from[2]};
@@ -104,13 +105,13 @@ Outcome<void> KeyRing::write(Transaction& change, const Key& key, std::uint8_t u
     return change.reset_counter(counter(*slot), used);
 }
 
-Outcome<std::uint8_t> KeyRing::tries_left(KeySlot slot, const Key& key) const {
-    ONECARD_TRY(used, store_->counter(counter(slot)));
+Outcome<std::uint8_t> KeyRing::tries_left(const Key& key) const {
+    ONECARD_TRY(used, store_->counter(counter(key.slot)));
     return static_cast<std::uint8_t>(used < key.tries_max ? key.tries_max - used : 0);
 }
 
-Outcome<void> KeyRing::take_try(KeySlot slot, const Key& key) const {
-    return firmware::take_try(*store_, counter(slot), key.tries_max);
+Outcome<void> KeyRing::take_try(const Key& key) const {
+    return firmware::take_try(*store_, counter(key.slot), key.tries_max);
 }
 
 Outcome<void> KeyRing::give_back(Transaction& change, KeySlot slot) const {

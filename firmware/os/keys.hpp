@@ -16,7 +16,11 @@ using protocol::StatusWord;
 
 constexpr std::size_t key_value_size_max = 16;
 
+/// Where a key lies. Slots are shared by all applications; each knows its owner.
+using KeySlot = protocol::Strong<std::uint8_t, struct KeySlotName>;
+
 struct Key {
+    KeySlot slot{};       ///< of a loaded one
     FileHandle owner{0};  ///< the DF it belongs to
     KeyUsage usage = KeyUsage::pin;
     KeyIndex index{};
@@ -35,9 +39,6 @@ struct Key {
     }
 };
 
-/// Where a key lies. Slots are shared by all applications; each knows its owner.
-using KeySlot = protocol::Strong<std::uint8_t, struct KeySlotName>;
-
 class KeyRing {
 public:
     explicit KeyRing(Store& store) : store_{&store} {}
@@ -52,10 +53,10 @@ public:
     /// are free again.
     [[nodiscard]] Outcome<void> write(Transaction&, const Key&, std::uint8_t used = 0) const;
 
-    [[nodiscard]] Outcome<std::uint8_t> tries_left(KeySlot, const Key&) const;
+    [[nodiscard]] Outcome<std::uint8_t> tries_left(const Key&) const;
     /// Before a MAC, cryptogram or PIN is compared: `take_try` below. give_back belongs into the
     /// commit of what success brings about.
-    [[nodiscard]] Outcome<void> take_try(KeySlot, const Key&) const;
+    [[nodiscard]] Outcome<void> take_try(const Key&) const;
     [[nodiscard]] Outcome<void> give_back(Transaction&, KeySlot) const;
 
     /// Of a key whose uses are limited. memory_failure when they are more than were written.

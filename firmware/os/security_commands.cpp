@@ -10,25 +10,20 @@ namespace {
 
 constexpr std::size_t cryptogram_size = 8;
 
-struct FoundKey {
-    KeySlot slot;
-    Key key;
-};
-[[nodiscard]] Outcome<FoundKey> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
+[[nodiscard]] Outcome<Key> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
     ONECARD_TRY(slot, card.keys.find(card.session.directory, usage, index));
-    ONECARD_TRY(key, card.keys.load(slot));
-    return FoundKey{slot, std::move(key)};
+    return card.keys.load(slot);
 }
 
 /// Compares with the PIN of the application. 63Cx with the tries left when it is another.
-[[nodiscard]] Outcome<void> check_pin(Context& card, FoundKey& pin, Bytes presented) {
+[[nodiscard]] Outcome<void> check_pin(Context& card, const Key& pin, Bytes presented) {
     card.session.rights.revoke(right::pin);
-    ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+    ONECARD_TRY(left, card.keys.tries_left(pin));
     const auto wrong = protocol::tries_left(left > 0 ? left - 1U : 0U);
     // Sizes are compared as part of the secret: both are padded to the longest.
-    const PaddedPin stored{pin.key.value.bytes(), pin.key.size};
+    const PaddedPin stored{pin.value.bytes(), pin.size};
     const PaddedPin offered{presented};
-    return card.prove(pin.slot, pin.key, stored.bytes(), offered.bytes(), wrong);
+    return card.prove(pin, stored.bytes(), offered.bytes(), wrong);
 }
 
 [[nodiscard]] Outcome<void> store_new_pin(Context& card, const Key& old, Bytes digits) {
@@ -51,7 +46,7 @@ struct FoundKey {
     if (old_size + 1 >= request.data.size()) return fail(StatusWord::incorrect_data);
     ONECARD_CHECK(parse_pin(request.data.subspan(old_size + 1)));
     ONECARD_CHECK(check_pin(card, pin, request.data.first(old_size)));
-    return store_new_pin(card, pin.key, request.data.subspan(old_size + 1));
+    return store_new_pin(card, pin, request.data.subspan(old_size + 1));
 }
 
 /// 80 5E 00 00: new MAC4 under the reload key. domain.md 1.1.
@@ -60,10 +55,10 @@ struct FoundKey {
     const Bytes digits = request.data.first(request.data.size() - 4);
     ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
     ONECARD_TRY(reload, find_key(card, KeyUsage::pin_reload, administrative_key_index));
-    const auto expected = crypto::purse::reload_pin_mac(reload.key.purse_key(), digits);
-    ONECARD_CHECK(card.prove(reload.slot, reload.key, expected, request.data.last(4),
-                             StatusWord::secure_messaging_wrong));
-    return store_new_pin(card, pin.key, digits);
+    const auto expected = crypto::purse::reload_pin_mac(reload.purse_key(), digits);
+    ONECARD_CHECK(
+        card.prove(reload, expected, request.data.last(4), StatusWord::secure_messaging_wrong));
+    return store_new_pin(card, pin, digits);
 }
 
 }  // namespace
@@ -92,9 +87,9 @@ Outcome<void> external_authenticate(Context& card, const Request& request) {
     ONECARD_TRY(control, find_key(card, KeyUsage::control, KeyIndex{request.p2()}));
     card.session.rights.revoke(right::control_key);
     const auto expected = crypto::purse::authentication_cryptogram(
-        control.key.purse_key(), crypto::purse::Challenge{request.challenge->bytes});
-    ONECARD_TRY(left, card.keys.tries_left(control.slot, control.key));
-    ONECARD_CHECK(card.prove(control.slot, control.key, expected, request.data,
+        control.purse_key(), crypto::purse::Challenge{request.challenge->bytes});
+    ONECARD_TRY(left, card.keys.tries_left(control));
+    ONECARD_CHECK(card.prove(control, expected, request.data,
                              protocol::tries_left(left > 0 ? left - 1U : 0U)));
     card.session.rights.grant(right::control_key);
     return {};
@@ -115,7 +110,7 @@ Outcome<void> verify_pin(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
     if (request.data.empty()) {  // ISO/IEC 7816-4:2005, 7.5.6: asks how many tries are left
-        ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+        ONECARD_TRY(left, card.keys.tries_left(pin));
         return fail(left == 0 ? StatusWord::authentication_blocked : protocol::tries_left(left));
     }
     ONECARD_CHECK(refuse_unless(request.data.size() <= 8, StatusWord::wrong_length));
@@ -134,7 +129,7 @@ Outcome<void> change_or_reload_pin(Context& card, const Request& request) {
 Outcome<void> unblock_pin(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
-    ONECARD_TRY(left, card.keys.tries_left(pin.slot, pin.key));
+    ONECARD_TRY(left, card.keys.tries_left(pin));
     if (left != 0) return fail(StatusWord::conditions_not_satisfied);
     crypto::SecretBytes<32> text;
     if (request.data.size() > text.size) return fail(StatusWord::wrong_length);
@@ -142,7 +137,7 @@ Outcome<void> unblock_pin(Context& card, const Request& request) {
     std::ranges::copy(request.data, enciphered.begin());
     const auto digits = crypto::purse::decipher(*request.cipher_key, enciphered);
     if (!digits) return fail(StatusWord::incorrect_data);
-    return store_new_pin(card, pin.key, *digits);
+    return store_new_pin(card, pin, *digits);
 }
 
 Outcome<void> block_application(Context& card, const Request& request) {

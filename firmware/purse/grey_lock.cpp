@@ -50,16 +50,14 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     return card.change.put(card.state(lock_object), bytes);
 }
 
-/// E0 7E 08 01: the station's sum, under the key of the lock, up to the commit. Returns the counter
-/// behind it.
-[[nodiscard, gnu::noinline]] Outcome<std::uint16_t> stage_debit(Context& card,
-                                                                const GreyDebitData& data) {
+/// E0 7E 08 01: the station's sum, under the key of the lock, up to the commit.
+[[nodiscard, gnu::noinline]] Outcome<Staged> stage_debit(Context& card, const GreyDebitData& data) {
     ONECARD_TRY(lock, load_lock(card));
     ONECARD_TRY(dpk, find_key(card, KeyUsage::purchase, lock.key));
     ONECARD_TRY(states, load_states(card));
     OfflineState& offline = states.offline;
     const auto key = crypto::purse::offline_process_key(
-        dpk.key.purse_key(), lock.random, protocol::OfflineCounter{offline.counter}, lock.sequence);
+        dpk.purse_key(), lock.random, protocol::OfflineCounter{offline.counter}, lock.sequence);
     const auto expected = crypto::purse::purse_mac(
         key, protocol::purchase_mac1_input(data.amount, protocol::grey_debit_type, lock.terminal,
                                            data.when));
@@ -76,12 +74,12 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     ONECARD_CHECK(stage(card.change, card.session.instance, offline));
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
-    return offline.counter;
+    return Staged{taken, offline.counter};
 }
 
 [[nodiscard]] Outcome<void> debit_and_unlock(Context& card, const GreyDebitData& data) {
-    ONECARD_TRY(counter, stage_debit(card, data));
-    ONECARD_TRY(proof, settle_purchase(card, counter));
+    ONECARD_TRY(staged, stage_debit(card, data));
+    ONECARD_TRY(proof, settle_purchase(card, staged));
     card.answer.put(proof.tac);
     return {};
 }
@@ -106,7 +104,8 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     ++states.offline.counter;
     states.offline.proof = {};  // it was of the purchase before: no purchase has the new number
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
-    return finish(card, states, TransactionType::unload, data.when, data.mac, mac3);
+    return finish(card, states, TransactionType::unload, data.when, data.mac, mac3,
+                  -static_cast<std::int32_t>(taken.fen()));
 }
 
 }  // namespace
@@ -127,7 +126,7 @@ Outcome<void> initialise_grey(Context& card, const Request& request) {
         return initialise_purchase(card, request, plain, State::grey_lock);
     }
     if (!is_grey_locked(card)) return fail(StatusWord::conditions_not_satisfied);
-    ONECARD_TRY(from, begin(card, plain, KeyUsage::unload));
+    ONECARD_TRY(from, begin(card, plain.key, KeyUsage::unload));
     return answer_money(card, request, plain, from, State::grey_unlock, protocol::grey_unlock_type);
 }
 
@@ -141,7 +140,7 @@ Outcome<void> grey_lock(Context& card, const Request& request) {
     ONECARD_TRY(states, load_states(card));
     constexpr auto type = protocol::grey_lock_type;
     const auto key = crypto::purse::offline_process_key(
-        dpk.key.purse_key(), session.random, protocol::OfflineCounter{states.offline.counter},
+        dpk.purse_key(), session.random, protocol::OfflineCounter{states.offline.counter},
         data.sequence);
     const auto expected = crypto::purse::purse_mac(
         key, protocol::purchase_mac1_input(Money{}, type, session.terminal, data.when));

@@ -54,12 +54,17 @@ private:
     protocol::ByteWriter writer_{bytes_};
 };
 
-/// 80 54 01 00, up to the commit. Returns the counter behind it.
-[[nodiscard, gnu::noinline]] Outcome<std::uint16_t> stage_purchase(Context& card,
-                                                                   const Request& request) {
+/// Of either kind.
+[[nodiscard, gnu::noinline]] Outcome<void> expect_purchase(const Context& card) {
+    const bool is_capp = card.session.purse.state == State::capp_purchase;
+    return expect(card, is_capp ? State::capp_purchase : State::purchase);
+}
+
+/// 80 54 01 00, up to the commit.
+[[nodiscard, gnu::noinline]] Outcome<Staged> stage_purchase(Context& card, const Request& request) {
     const Session& session = card.session.purse;
     const bool is_capp = session.state == State::capp_purchase;
-    ONECARD_CHECK(expect(card, is_capp ? State::capp_purchase : State::purchase));
+    ONECARD_CHECK(expect_purchase(card));
     if (request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_PARSE(data, DebitData::parse(request.data));
     ONECARD_CHECK(check_le(request, 2 * sizeof(Mac)));
@@ -68,8 +73,7 @@ private:
     OfflineState& offline = states.offline;
     const auto type = is_capp ? TransactionType::capp_purchase : TransactionType::purchase;
     const auto process_key = crypto::purse::offline_process_key(
-        dpk.key.purse_key(), session.random, protocol::OfflineCounter{offline.counter},
-        data.sequence);
+        dpk.purse_key(), session.random, protocol::OfflineCounter{offline.counter}, data.sequence);
     const Mac1Input input{session, type, data.when};
     const auto expected = crypto::purse::purse_mac(process_key, input.bytes());
     ONECARD_CHECK(check_mac(card, dpk, expected, data.mac1));
@@ -83,22 +87,23 @@ private:
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(stage_cache(card));
     card.close_transactions();
-    return offline.counter;
+    return Staged{taken, offline.counter};
 }
 
 [[nodiscard]] Outcome<void> debit_purchase(Context& card, const Request& request) {
-    ONECARD_TRY(counter, stage_purchase(card, request));
-    ONECARD_TRY(proof, settle_purchase(card, counter));
+    ONECARD_TRY(staged, stage_purchase(card, request));
+    ONECARD_TRY(proof, settle_purchase(card, staged));
     card.answer.put(proof.tac).put(proof.mac);
     return {};
 }
 
 }  // namespace
 
-Outcome<Proof> settle_purchase(Context& card, std::uint16_t counter) {
+Outcome<Proof> settle_purchase(Context& card, const Staged& staged) {
+    ONECARD_CHECK(check_movement(card, -static_cast<std::int32_t>(staged.taken.fen())));
     ONECARD_CHECK(card.commit(Urgency::tap));
     ONECARD_TRY(taken, load_offline(card.store, card.session.instance));
-    if (taken.counter != counter) return fail(StatusWord::memory_failure);
+    if (taken.counter != staged.counter) return fail(StatusWord::memory_failure);
     return taken.proof;
 }
 
@@ -115,8 +120,8 @@ Outcome<void> initialise_purchase(Context& card, const Request& request, const I
     const Session& session = open(card, state, data);
     card.answer.put(protocol::PurchaseInitialised{
         states.offline.balance, protocol::OfflineCounter{states.offline.counter},
-        states.online.overdraft_limit_fen, dpk.key.version,
-        static_cast<protocol::Suite>(dpk.key.suite), session.random}
+        states.online.overdraft_limit_fen, dpk.version, static_cast<protocol::Suite>(dpk.suite),
+        session.random}
                         .bytes());
     return {};
 }
@@ -158,11 +163,11 @@ Outcome<void> initialise(Context& card, const Request& request) {
     ONECARD_PARSE(data, InitialiseData::parse(request.data));
     if (is_grey_locked(card)) return fail(StatusWord::grey_locked);
     switch (p1) {
-        case 0x00: return initialise_load(card, request, data);
+        case 0x00: return initialise_money(card, request, data, TransactionType::load);
         case 0x01: return initialise_purchase(card, request, data, State::purchase);
         case 0x03: return initialise_purchase(card, request, data, State::capp_purchase);
         case 0x04: return initialise_overdraft(card, request, data);
-        default: return initialise_unload(card, request, data);
+        default: return initialise_money(card, request, data, TransactionType::unload);
     }
 }
 
@@ -200,8 +205,7 @@ Outcome<void> debit(Context& card, const Request& request) {
 
 Outcome<void> get_security_code(Context& card, const Request& request) {
     Session& session = card.session.purse;
-    const bool is_capp = session.state == State::capp_purchase;
-    ONECARD_CHECK(expect(card, is_capp ? State::capp_purchase : State::purchase));
+    ONECARD_CHECK(expect_purchase(card));
     ONECARD_CHECK(check_le(request, protocol::security_code_size));
     card.random.fill(session.security_code.emplace());
     card.answer.put(*session.security_code);

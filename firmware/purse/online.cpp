@@ -23,16 +23,16 @@ namespace {
 
 }  // namespace
 
-Outcome<Beginning> begin(Context& card, const InitialiseData& data, KeyUsage usage) {
+Outcome<Beginning> begin(const Context& card, KeyIndex index, KeyUsage usage) {
     ONECARD_CHECK(check_pin_shown(card));
-    ONECARD_TRY(used, find_key(card, usage, data.key));
+    ONECARD_TRY(used, find_key(card, usage, index));
     ONECARD_TRY(states, load_states(card));
     if (states.online.counter == counter_end) return fail(StatusWord::counter_exhausted);
     return Beginning{std::move(used), states};
 }
 
 crypto::purse::ProcessKey process_key(const Context& card, const Beginning& from) {
-    return crypto::purse::online_process_key(from.used.key.purse_key(), card.session.purse.random,
+    return crypto::purse::online_process_key(from.used.purse_key(), card.session.purse.random,
                                              OnlineCounter{from.states.online.counter});
 }
 
@@ -45,52 +45,48 @@ Outcome<void> answer_money(Context& card, const Request& request, const Initiali
         process_key(card, from),
         protocol::load_mac1_input(balance, data.amount, type, data.terminal));
     card.answer.put(protocol::LoadInitialised{
-        balance, OnlineCounter{from.states.online.counter}, from.used.key.version,
-        static_cast<protocol::Suite>(from.used.key.suite), session.random, mac1}
+        balance, OnlineCounter{from.states.online.counter}, from.used.version,
+        static_cast<protocol::Suite>(from.used.suite), session.random, mac1}
                         .bytes());
     return {};
 }
 
-Outcome<Beginning> resume(Context& card, State state, KeyUsage usage) {
+Outcome<Beginning> resume(const Context& card, State state, KeyUsage usage) {
     ONECARD_CHECK(expect(card, state));
-    ONECARD_CHECK(check_pin_shown(card));
-    ONECARD_TRY(used, find_key(card, usage, card.session.purse.key));
-    ONECARD_TRY(states, load_states(card));
-    return Beginning{std::move(used), states};
+    return begin(card, card.session.purse.key, usage);
 }
 
 Outcome<void> finish(Context& card, States& states, TransactionType type,
-                     const protocol::DateTime& when, const Mac& mac2, const Mac& certificate) {
+                     const protocol::DateTime& when, const Mac& mac2, const Mac& certificate,
+                     std::int32_t fen) {
     ++states.online.counter;
     states.online.proof = {static_cast<std::uint8_t>(type), mac2, certificate};
     ONECARD_CHECK(stage(card.change, card.session.instance, states.offline));
     ONECARD_CHECK(stage(card.change, card.session.instance, states.online));
     ONECARD_CHECK(stage_log(card, states.online, states.online.counter, type, when));
     card.close_transactions();
+    ONECARD_CHECK(check_movement(card, fen));
     ONECARD_CHECK(card.commit(Urgency::tap));
     ONECARD_TRY(taken, load_online(card.store, card.session.instance));
     card.answer.put(taken.proof.tac);
     return refuse_unless(taken.counter == states.online.counter, StatusWord::memory_failure);
 }
 
-Outcome<void> initialise_load(Context& card, const Request& request, const InitialiseData& data) {
-    ONECARD_TRY(from, begin(card, data, KeyUsage::load));
+Outcome<void> initialise_money(Context& card, const Request& request, const InitialiseData& data,
+                               TransactionType type) {
+    const bool is_load = type == TransactionType::load;
+    ONECARD_TRY(from, begin(card, data.key, is_load ? KeyUsage::load : KeyUsage::unload));
     OfflineState after = from.states.offline;
-    if (!receive(after, data.amount)) return fail(StatusWord::insufficient_balance);
-    return answer_money(card, request, data, from, State::load, TransactionType::load);
-}
-
-Outcome<void> initialise_unload(Context& card, const Request& request, const InitialiseData& data) {
-    ONECARD_TRY(from, begin(card, data, KeyUsage::unload));
-    if (data.amount > from.states.offline.balance) return fail(StatusWord::insufficient_balance);
-    return answer_money(card, request, data, from, State::unload, TransactionType::unload);
+    const bool is_possible = is_load ? receive(after, data.amount) : data.amount <= after.balance;
+    if (!is_possible) return fail(StatusWord::insufficient_balance);
+    return answer_money(card, request, data, from, is_load ? State::load : State::unload, type);
 }
 
 /// Answer: balance4 onlineSeq2 oldLimit3 keyVer1 algId1 rand4 MAC1(4).
 Outcome<void> initialise_overdraft(Context& card, const Request& request,
                                    const InitialiseData& data) {
     constexpr std::size_t answer_size = 19;
-    ONECARD_TRY(from, begin(card, data, KeyUsage::overdraft));
+    ONECARD_TRY(from, begin(card, data.key, KeyUsage::overdraft));
     ONECARD_CHECK(check_le(request, answer_size));
     // No sum moves: what stands in its place is not for the log.
     const Session& session = open(card, State::overdraft, {data.key, Money{}, data.terminal});
@@ -102,8 +98,8 @@ Outcome<void> initialise_overdraft(Context& card, const Request& request,
     card.answer.put_u32(states.offline.balance.fen())
         .put_u16(states.online.counter)
         .put_u24(states.online.overdraft_limit_fen)
-        .put_u8(from.used.key.version.value())
-        .put_u8(from.used.key.suite)
+        .put_u8(from.used.version.value())
+        .put_u8(from.used.suite)
         .put(session.random)
         .put(mac1);
     return {};
@@ -120,11 +116,13 @@ Outcome<void> credit(Context& card, const Request& request) {
         protocol::load_mac2_input(session.amount, type, session.terminal, data.when));
     ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
     States& states = from.states;
-    if (!receive(states.offline, session.amount)) return fail(StatusWord::insufficient_balance);
+    const Money amount = session.amount;
+    if (!receive(states.offline, amount)) return fail(StatusWord::insufficient_balance);
     ONECARD_TRY(tac, certify(card, protocol::load_tac_input(
                                        states.offline.balance, OnlineCounter{states.online.counter},
-                                       session.amount, type, session.terminal, data.when)));
-    return finish(card, states, type, data.when, data.mac2, tac);
+                                       amount, type, session.terminal, data.when)));
+    return finish(card, states, type, data.when, data.mac2, tac,
+                  static_cast<std::int32_t>(amount.fen()));
 }
 
 Outcome<void> debit_unload(Context& card, const Request& request) {
@@ -143,7 +141,8 @@ Outcome<void> debit_unload(Context& card, const Request& request) {
     const auto mac3 = crypto::purse::purse_mac(
         key, protocol::load_tac_input(states.offline.balance, OnlineCounter{states.online.counter},
                                       taken, type, session.terminal, data.when));
-    return finish(card, states, type, data.when, data.mac2, mac3);
+    return finish(card, states, type, data.when, data.mac2, mac3,
+                  -static_cast<std::int32_t>(taken.fen()));
 }
 
 Outcome<void> update_overdraft(Context& card, const Request& request) {
@@ -164,7 +163,7 @@ Outcome<void> update_overdraft(Context& card, const Request& request) {
     ONECARD_TRY(tac, certify(card, protocol::overdraft_tac_input(
                                        states.offline.balance, OnlineCounter{states.online.counter},
                                        data.limit_fen, session.terminal, data.when)));
-    return finish(card, states, type, data.when, data.mac2, tac);
+    return finish(card, states, type, data.when, data.mac2, tac, 0);
 }
 
 }  // namespace firmware::purse

@@ -108,6 +108,19 @@ bool receive(OfflineState& offline, Money amount) {
     return worth(offline) - before == amount.fen();
 }
 
+bool moves_by(const Store& store, const Transaction& change, std::uint8_t instance,
+              std::int32_t fen) {
+    const auto id = objects::state(instance, OfflineState::object);
+    const auto worth_of = [](Bytes bytes) {  // OfflineState: balance4 overdraftUsed3
+        return static_cast<std::uint32_t>(protocol::read_big_endian(bytes.first<4>()) -
+                                          protocol::read_big_endian(bytes.subspan<4, 3>()));
+    };
+    std::array<std::uint8_t, OfflineState::size> now{};
+    const auto staged = change.staged(id);
+    if (!staged || staged->size() != now.size() || !store.read(id, now)) return false;
+    return worth_of(*staged) - worth_of(now) == static_cast<std::uint32_t>(fen);
+}
+
 Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {
     ONECARD_CHECK(stage(change, instance, OfflineState{}));
     return stage(change, instance, OnlineState{});

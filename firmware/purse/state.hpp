@@ -43,6 +43,10 @@ struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
 /// Takes from the balance, then from the overdraft, if `limit` suffices. Returns by how much the
 /// purse is worth less than before, a sum of its own: nothing, if it was refused.
 [[nodiscard]] Money spend(OfflineState&, Money limit, Money amount);
+/// Does what is staged for this purse make it worth so much more (less: below zero) than the store
+/// has it now? Of the bytes themselves: the sums above are not believed here.
+[[nodiscard]] bool moves_by(const Store&, const Transaction&, std::uint8_t instance,
+                            std::int32_t fen);
 /// Repays the overdraft first, then adds; false above the greatest balance.
 [[nodiscard]] bool receive(OfflineState&, Money amount);
 

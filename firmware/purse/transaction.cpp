@@ -2,14 +2,13 @@
 
 namespace firmware::purse {
 
-Outcome<PurseKeySlot> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
+Outcome<Key> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
     const auto slot = card.keys.find(card.session.directory, usage, index);
     if (!slot) {
         const bool is_absent = slot.error() == StatusWord::referenced_data_not_found;
         return fail(is_absent ? StatusWord::key_index_not_supported : slot.error());
     }
-    ONECARD_TRY(key, card.keys.load(*slot));
-    return PurseKeySlot{*slot, std::move(key)};
+    return card.keys.load(*slot);
 }
 
 Outcome<States> load_states(const Context& card) {
@@ -35,21 +34,25 @@ Outcome<void> expect(const Context& card, State wanted) {
     return refuse_unless(is_free, StatusWord::grey_locked);
 }
 
+Outcome<void> check_movement(const Context& card, std::int32_t fen) {
+    return refuse_unless(moves_by(card.store, card.change, card.session.instance, fen),
+                         StatusWord::memory_failure);
+}
+
 Outcome<Money> take(OfflineState& offline, Money limit, Money amount) {
     const Money taken = spend(offline, limit, amount);
     if (taken != amount) return fail(StatusWord::insufficient_balance);
     return look_again_at(taken);
 }
 
-Outcome<void> check_mac(Context& card, const PurseKeySlot& used, const Mac& expected,
-                        const Mac& received) {
-    const auto checked = card.prove(used.slot, used.key, expected, received, StatusWord::mac_wrong);
+Outcome<void> check_mac(Context& card, const Key& used, const Mac& expected, const Mac& received) {
+    const auto checked = card.prove(used, expected, received, StatusWord::mac_wrong);
     if (checked) return {};
     if (checked.error() != StatusWord::mac_wrong &&
         checked.error() != StatusWord::authentication_blocked) {
         return checked;
     }
-    ONECARD_TRY(left, card.keys.tries_left(used.slot, used.key));
+    ONECARD_TRY(left, card.keys.tries_left(used));
     if (left != 0) return fail(StatusWord::mac_wrong);
     ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, FileState::terminated));
     ONECARD_CHECK(card.store.commit(card.change, Urgency::tap));

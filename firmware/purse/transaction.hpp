@@ -12,12 +12,8 @@ using protocol::TransactionType;
 
 constexpr std::uint16_t counter_end = 0xFFFF;  // docs/card_commands.md, 6
 
-struct PurseKeySlot {
-    KeySlot slot;
-    Key key;
-};
 /// DPK, DLK, ... with this index; 9403 when there is none.
-[[nodiscard]] Outcome<PurseKeySlot> find_key(const Context&, KeyUsage, KeyIndex);
+[[nodiscard]] Outcome<Key> find_key(const Context&, KeyUsage, KeyIndex);
 
 struct States {
     OfflineState offline;
@@ -30,11 +26,13 @@ Session& open(Context&, State, const InitialiseData&);
 /// The transaction must be the one that `wanted` continues; whether the grey lock forbids it is
 /// looked at again.
 [[nodiscard]] Outcome<void> expect(const Context&, State wanted);
+/// moves_by, or memory_failure.
+[[nodiscard]] Outcome<void> check_movement(const Context&, std::int32_t fen);
 /// Spends; insufficient_balance unless all of it was taken. Certify the amount that this returns,
 /// and no other: then what was not taken is certified to nobody.
 [[nodiscard]] Outcome<Money> take(OfflineState&, Money limit, Money amount);
 /// A wrong MAC costs a try; the last one blocks the application for good. domain.md 1.6.
-[[nodiscard]] Outcome<void> check_mac(Context&, const PurseKeySlot&, const Mac& expected,
+[[nodiscard]] Outcome<void> check_mac(Context&, const Key&, const Mac& expected,
                                       const Mac& received);
 /// The TAC, under the card's DTK.
 [[nodiscard]] Outcome<Mac> certify(const Context&, Bytes input);
@@ -45,9 +43,15 @@ Session& open(Context&, State, const InitialiseData&);
 // offline.cpp
 [[nodiscard]] Outcome<void> initialise_purchase(Context&, const Request&, const InitialiseData&,
                                                 State);
-/// Commits. The proof that the store holds now; memory_failure unless it is of the transaction
-/// before `counter`. A debit's certificates are answered from here and from nowhere else.
-[[nodiscard]] Outcome<Proof> settle_purchase(Context&, std::uint16_t counter);
+/// What a debit has staged: the sum, and the counter behind it.
+struct Staged {
+    Money taken;
+    std::uint16_t counter;
+};
+/// Commits, if what is staged moves this sum. The proof that the store holds now; memory_failure
+/// unless it is of the transaction before `counter`. A debit's certificates are answered from here
+/// and from nowhere else.
+[[nodiscard]] Outcome<Proof> settle_purchase(Context&, const Staged&);
 // grey_lock.cpp
 [[nodiscard]] bool is_grey_locked(const Context&);
 
@@ -55,21 +59,23 @@ Session& open(Context&, State, const InitialiseData&);
 /// What every INITIALIZE of the issuer's kind needs: the PIN (if the application has one), key,
 /// counter. Its second command looks at the PIN again.
 struct Beginning {
-    PurseKeySlot used;
+    Key used;
     States states;
 };
-[[nodiscard]] Outcome<Beginning> begin(Context&, const InitialiseData&, KeyUsage);
+[[nodiscard]] Outcome<Beginning> begin(const Context&, KeyIndex, KeyUsage);
 [[nodiscard]] crypto::purse::ProcessKey process_key(const Context&, const Beginning&);
 /// Opens the transaction; answers balance, counter, key, random number, MAC1.
 [[nodiscard]] Outcome<void> answer_money(Context&, const Request&, const InitialiseData&,
                                          const Beginning&, State, TransactionType);
-/// The transaction's second command: right state, the same key.
-[[nodiscard]] Outcome<Beginning> resume(Context&, State, KeyUsage);
-/// Counter, proof, log, commit; answers the certificate (TAC or MAC3) that the store has taken.
+/// The transaction's second command: right state; the same key, and all of `begin` once more.
+[[nodiscard]] Outcome<Beginning> resume(const Context&, State, KeyUsage);
+/// Counter, proof, log, commit (if what is staged moves `fen`); answers the certificate (TAC or
+/// MAC3) that the store has taken.
 [[nodiscard]] Outcome<void> finish(Context&, States&, TransactionType, const protocol::DateTime&,
-                                   const Mac& mac2, const Mac& certificate);
-[[nodiscard]] Outcome<void> initialise_load(Context&, const Request&, const InitialiseData&);
-[[nodiscard]] Outcome<void> initialise_unload(Context&, const Request&, const InitialiseData&);
+                                   const Mac& mac2, const Mac& certificate, std::int32_t fen);
+/// Load or unload.
+[[nodiscard]] Outcome<void> initialise_money(Context&, const Request&, const InitialiseData&,
+                                             TransactionType);
 [[nodiscard]] Outcome<void> initialise_overdraft(Context&, const Request&, const InitialiseData&);
 [[nodiscard]] Outcome<void> debit_unload(Context&, const Request&);
 

@@ -89,7 +89,7 @@ unsigned Chip::tries_left(KeyUsage usage, KeyIndex index) const {
     const firmware::KeyRing keys{store};
     for (std::uint8_t owner = 0; owner < firmware::file_count_max; ++owner) {
         const auto slot = keys.find(firmware::FileHandle{owner}, usage, index);
-        if (slot && owner != 0) return keys.tries_left(*slot, keys.load(*slot).value()).value();
+        if (slot && owner != 0) return keys.tries_left(keys.load(*slot).value()).value();
     }
     throw std::runtime_error{"no such key"};
 }
