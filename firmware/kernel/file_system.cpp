@@ -292,6 +292,15 @@ Outcome<void> FileSystem::set_state(Transaction& change, FileHandle handle, File
 
 namespace {
 
+[[nodiscard]] AccessCondition condition_of(const FileDescription& file, FileUse use) {
+    switch (use) {
+        case FileUse::read: return file.read;
+        case FileUse::update: return file.update;
+        case FileUse::append: return file.append;
+    }
+    return AccessCondition::never();
+}
+
 [[nodiscard]] Outcome<void> check_access(const FileDescription& file, const Access& access,
                                          AccessCondition condition, bool is_reading) {
     const unsigned shift = is_reading ? 2 : 0;  // messaging::read_* are messaging::update_* << 2
@@ -318,17 +327,16 @@ namespace {
 
 }  // namespace
 
-Outcome<void> FileSystem::may_update(FileHandle handle, const Access& access) const {
-    ONECARD_TRY(file, load(handle));
-    return check_access(file.is, access, file.is.update, false);
+bool FileSystem::permits(FileHandle handle, const Access& access, FileUse use) const {
+    const auto file = load(handle);
+    if (!file) return false;
+    const unsigned is_other =
+        static_cast<unsigned>(file->state) ^ static_cast<unsigned>(FileState::active);
+    return (lacking(file->is, access, condition_of(file->is, use), use == FileUse::read) |
+            is_other) == 0;
 }
 
-Outcome<void> FileSystem::may_append(FileHandle handle, const Access& access) const {
-    ONECARD_TRY(file, load(handle));
-    return check_access(file.is, access, file.is.append, false);
-}
-
-Outcome<FileSystem::File> FileSystem::open(FileHandle handle, const Access& access, Use use,
+Outcome<FileSystem::File> FileSystem::open(FileHandle handle, const Access& access, FileUse use,
                                            bool is_binary) const {
     ONECARD_TRY(file, load(handle));
     const bool fits = is_binary ? file.is.type == FileType::transparent : has_records(file.is.type);
@@ -337,13 +345,7 @@ Outcome<FileSystem::File> FileSystem::open(FileHandle handle, const Access& acce
     if (file.is.type == FileType::key_file) return fail(StatusWord::incompatible_file);
     if (file.state == FileState::deactivated) return fail(StatusWord::file_invalidated);
     if (file.state == FileState::terminated) return fail(StatusWord::conditions_not_satisfied);
-    AccessCondition condition = file.is.append;
-    if (use != Use::append) condition = use == Use::read ? file.is.read : file.is.update;
-    ONECARD_CHECK(check_access(file.is, access, condition, use == Use::read));
-    const unsigned lacks =
-        lacking(file.is, access, condition, use == Use::read) |
-        (static_cast<unsigned>(file.state) ^ static_cast<unsigned>(FileState::active));
-    if (lacks != 0) return fail(StatusWord::security_status_not_satisfied);
+    ONECARD_CHECK(check_access(file.is, access, condition_of(file.is, use), use == FileUse::read));
     return file;
 }
 
@@ -351,7 +353,7 @@ Outcome<FileSystem::File> FileSystem::open(FileHandle handle, const Access& acce
 
 Outcome<std::size_t> FileSystem::read_binary(FileHandle handle, const Access& access,
                                              std::size_t offset, MutableBytes out) const {
-    ONECARD_TRY(file, open(handle, access, Use::read, true));
+    ONECARD_TRY(file, open(handle, access, FileUse::read, true));
     if (offset >= file.is.size) return fail(StatusWord::wrong_offset);
     const std::size_t count = std::min(out.size(), file.is.size - offset);
     for (std::size_t done = 0; done < count;) {
@@ -372,7 +374,7 @@ Outcome<std::size_t> FileSystem::read_binary(FileHandle handle, const Access& ac
 Outcome<void> FileSystem::update_binary(Transaction& change, FileHandle handle,
                                         const Access& access, std::size_t offset,
                                         Bytes data) const {
-    ONECARD_TRY(file, open(handle, access, Use::update, true));
+    ONECARD_TRY(file, open(handle, access, FileUse::update, true));
     if (offset >= file.is.size) return fail(StatusWord::wrong_offset);
     if (data.size() > file.is.size - offset) return fail(StatusWord::wrong_length);
     for (std::size_t done = 0; done < data.size();) {
@@ -445,7 +447,7 @@ Outcome<std::size_t> FileSystem::load_record(const File& file, std::uint8_t numb
 
 Outcome<std::size_t> FileSystem::read_record(FileHandle handle, const Access& access,
                                              std::uint8_t number, MutableBytes out) const {
-    ONECARD_TRY(file, open(handle, access, Use::read, false));
+    ONECARD_TRY(file, open(handle, access, FileUse::read, false));
     return load_record(file, number, out);
 }
 
@@ -467,7 +469,7 @@ Outcome<void> FileSystem::stage_record(Transaction& change, const File& file, Ob
 Outcome<void> FileSystem::update_record(Transaction& change, FileHandle handle,
                                         const Access& access, std::uint8_t number,
                                         Bytes data) const {
-    ONECARD_TRY(file, open(handle, access, Use::update, false));
+    ONECARD_TRY(file, open(handle, access, FileUse::update, false));
     if (file.is.type == FileType::cyclic && number != 1) return fail(StatusWord::record_not_found);
     ONECARD_TRY(slot, slot_of(file, number));
     std::uint8_t turn = 0;
@@ -481,7 +483,7 @@ Outcome<void> FileSystem::update_record(Transaction& change, FileHandle handle,
 
 Outcome<void> FileSystem::append_record(Transaction& change, FileHandle handle,
                                         const Access& access, Bytes data) const {
-    ONECARD_TRY(file, open(handle, access, Use::append, false));
+    ONECARD_TRY(file, open(handle, access, FileUse::append, false));
     if (file.is.type == FileType::linear_fixed) return fail(StatusWord::incompatible_file);
     const std::uint8_t count = count_records(file);
     unsigned slot = count;
@@ -504,9 +506,15 @@ Outcome<std::uint8_t> FileSystem::record_count(FileHandle handle) const {
     return count_records(file);
 }
 
+bool FileSystem::holds(FileHandle handle, std::uint8_t number, Bytes data) const {
+    std::array<std::uint8_t, record_size_max> record;
+    const auto size = read_record(handle, Access::internal(), number, record);
+    return size && std::ranges::equal(Bytes{record}.first(*size), data);
+}
+
 Outcome<std::uint8_t> FileSystem::find_record(FileHandle handle, const Access& access, Bytes prefix,
                                               std::uint8_t from) const {
-    ONECARD_TRY(file, open(handle, access, Use::read, false));
+    ONECARD_TRY(file, open(handle, access, FileUse::read, false));
     const std::uint8_t count = count_records(file);
     for (unsigned number = std::max<unsigned>(from, 1); number <= count; ++number) {
         std::array<std::uint8_t, record_size_max> record;

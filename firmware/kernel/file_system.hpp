@@ -98,6 +98,9 @@ enum class FileState : std::uint8_t {
     terminated = 0x0C,   ///< blocked for good
 };
 
+/// What a command does to a file.
+enum class FileUse : std::uint8_t { read, update, append };
+
 /// Which DF a SELECT by name wants. ISO/IEC 7816-4:2005, 7.1.1, table 40.
 enum class Occurrence : std::uint8_t { first, next };
 
@@ -130,11 +133,9 @@ public:
     [[nodiscard]] Outcome<FileState> state(FileHandle) const;
     [[nodiscard]] Outcome<void> set_state(Transaction&, FileHandle, FileState) const;
 
-    /// Whether the file's own conditions for writing (of a DF: for creating below it) are met:
-    /// secure_messaging_missing, security_status_not_satisfied, or yes. For commands such as WRITE
-    /// KEY that then write with internal access.
-    [[nodiscard]] Outcome<void> may_update(FileHandle, const Access&) const;
-    [[nodiscard]] Outcome<void> may_append(FileHandle, const Access&) const;
+    /// Whether the file's own conditions are met: the decision of the functions below once more, in
+    /// another form, for a second look behind what they did.
+    [[nodiscard]] bool permits(FileHandle, const Access&, FileUse) const;
 
     // Contents. In this order: incompatible_file (not that kind of file), secure_messaging_missing,
     // security_status_not_satisfied, then wrong_offset or record_not_found, then wrong_length.
@@ -156,6 +157,8 @@ public:
     /// Cyclic: becomes record 1. Once per file and transaction: conditions_not_satisfied otherwise.
     [[nodiscard]] Outcome<void> append_record(Transaction&, FileHandle, const Access&,
                                               Bytes data) const;
+    /// Is this what the record holds? Of the store, whatever is staged.
+    [[nodiscard]] bool holds(FileHandle, std::uint8_t number, Bytes data) const;
     /// How many records exist now.
     [[nodiscard]] Outcome<std::uint8_t> record_count(FileHandle) const;
     /// The first record at or after `from` that begins with `prefix`: how a TLV tag or the id of a
@@ -168,10 +171,9 @@ public:
 private:
     struct File;    // file_system.cpp
     struct Wanted;  // file_system.cpp
-    enum class Use : std::uint8_t { read, update, append };
 
     [[nodiscard]] Outcome<File> load(FileHandle) const;
-    [[nodiscard]] Outcome<File> open(FileHandle, const Access&, Use, bool is_binary) const;
+    [[nodiscard]] Outcome<File> open(FileHandle, const Access&, FileUse, bool is_binary) const;
     [[nodiscard]] Outcome<void> check_new(const File& file, FileHandle parent) const;
     [[nodiscard]] Outcome<FileHandle> add(Transaction&, File& file, FileHandle handle) const;
     [[nodiscard]] Outcome<void> save(Transaction&, FileHandle, const File&) const;

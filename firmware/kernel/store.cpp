@@ -141,6 +141,12 @@ Outcome<void> Store::program_unit(Location at, const FlashUnit& unit) {
 }
 
 Outcome<void> Store::zero_units(Location first, unsigned count) {
+    // Never a record that stands: nothing before the head's last seal, whoever has chosen the
+    // units.
+    const unsigned unit = first % log_format::units_per_page;
+    if (first / log_format::units_per_page == head_ && unit + 1 < record_end_) {
+        return fail(StatusWord::memory_failure);
+    }
     for (unsigned i = 0; i < count; ++i) {
         ONECARD_CHECK(program_unit(static_cast<Location>(first + i), log_format::zero_unit));
     }
@@ -346,6 +352,8 @@ Outcome<std::uint8_t> Store::tick(ObjectId id) {
     if (value == 0xFF) return fail(StatusWord::counter_exhausted);
     ONECARD_TRY(at, claim(2, relocation_reserve_pages));
     const Header header{Kind::tick, id.value(), static_cast<std::uint8_t>(value + 1)};
+    ONECARD_TRY(value_again, counter(id));
+    if (header.argument != value_again + 1) return fail(StatusWord::memory_failure);
     RecordWriter record{*this, at};
     ONECARD_CHECK(record.put(log_format::encode(header)));
     ONECARD_CHECK(record.finish());

@@ -289,6 +289,7 @@ Outcome<void> Store::mount() {
     live_units_ = head_sequence_ = oldest_sequence_ = 0;
     head_ = oldest_ = no_page;
     ready_count_ = 0;
+    record_end_ = 0;
     is_sealed_ = true;
     state_ = State::unmounted;
 

@@ -92,9 +92,7 @@ constexpr std::uint8_t get_data_ins = 0xCA;
                                                                  const Command& command,
                                                                  Request& request, Bytes mac) {
     if (!request.challenge) return fail(StatusWord::no_challenge);
-    ONECARD_TRY(slot, card.keys.find(card.session.directory, command.mac_key,
-                                     protocol::administrative_key_index));
-    ONECARD_TRY(key, card.keys.load(slot));
+    ONECARD_TRY(key, card.key(command.mac_key, protocol::administrative_key_index));
     const auto purse_key = key.purse_key();
     const auto expected = crypto::purse::secure_messaging_mac(
         purse_key, crypto::purse::Challenge{request.challenge->bytes}, header_of(request.apdu),
@@ -145,6 +143,7 @@ constexpr std::uint8_t get_data_ins = 0xCA;
 
 [[nodiscard]] Outcome<void> run_and_commit(Context& card, Bytes raw) {
     ONECARD_TRY(urgency, run(card, raw));
+    if (card.is_settled && card.change.empty()) return {};
     const auto done = card.commit(urgency);
     if (!done) card.session.rights = {};  // what VERIFY proved did not become durable
     return done;
@@ -189,7 +188,10 @@ void forget_refused(Context& card) {
 }  // namespace
 
 Outcome<void> Context::prove(const Key& key, Bytes expected, Bytes received, StatusWord wrong) {
+    ONECARD_TRY(left, keys.tries_left(key));
     ONECARD_CHECK(keys.take_try(key));
+    ONECARD_TRY(left_now, keys.tries_left(key));
+    if (left_now + 1U != left) return fail(StatusWord::no_precise_diagnosis);  // was it taken?
     proof.compare(expected, received);
     if (!proof.is_right()) return fail(wrong);
     proven = key.slot;
@@ -198,10 +200,9 @@ Outcome<void> Context::prove(const Key& key, Bytes expected, Bytes received, Sta
 
 Outcome<void> Context::commit(Urgency urgency) {
     ONECARD_CHECK(look_again(*this));
+    is_settled = true;
     if (change.empty()) return {};
-    ONECARD_CHECK(store.commit(change, urgency));
-    // The store empties what it has taken.
-    return refuse_unless(change.empty(), StatusWord::memory_failure);
+    return store.commit(change, urgency);
 }
 
 Outcome<FileHandle> Context::short_file(std::uint8_t sfi) const {
@@ -210,9 +211,26 @@ Outcome<FileHandle> Context::short_file(std::uint8_t sfi) const {
     return files.by_short_identifier(master_file, ShortFileIdentifier{sfi});
 }
 
-Outcome<Key> Context::key(KeyUsage usage, KeyIndex index) const {
-    ONECARD_TRY(slot, keys.find(session.directory, usage, index));
-    return keys.load(slot);
+Outcome<Key> Context::key(KeyUsage usage, KeyIndex index, StatusWord absent) const {
+    const auto slot = keys.find(session.directory, usage, index);
+    if (!slot) {
+        const bool is_absent = slot.error() == StatusWord::referenced_data_not_found;
+        return fail(is_absent ? absent : slot.error());
+    }
+    auto key = keys.load(*slot);
+    // What was found once more: it is the key that was asked for.
+    if (key && (key->owner != session.directory || key->usage != usage || key->index != index)) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
+    return key;
+}
+
+Outcome<void> Context::write_key(const Key& fresh, std::uint8_t used) {
+    ONECARD_CHECK(keys.write(change, fresh, used));
+    ONECARD_CHECK(commit(Urgency::ordinary));
+    ONECARD_TRY(stored, key(fresh.usage, fresh.index));
+    const bool is_there = crypto::equal_constant_time(stored.bytes(), fresh.bytes());
+    return refuse_unless(is_there, StatusWord::memory_failure);
 }
 
 Outcome<Atr> Card::reset() {
@@ -240,8 +258,11 @@ std::size_t Card::process(Bytes command, ResponseBuffer response) {
     context_.warning = StatusWord::ok;
     context_.proven.reset();
     context_.proof.forget();
+    context_.is_settled = false;
     auto done = run_and_commit(context_, command);
-    if (done && !context_.answer.ok()) done = fail(StatusWord::no_precise_diagnosis);
+    // The store empties what it has taken: nothing that was staged is left, whoever was to commit.
+    const bool is_kept = context_.is_settled && context_.change.empty();
+    if (done && !(is_kept && context_.answer.ok())) done = fail(StatusWord::no_precise_diagnosis);
     if (!done) forget_refused(context_);
     const std::size_t size = done ? context_.answer.size() : 0;
     const auto status = static_cast<std::uint16_t>(done ? context_.warning : done.error());

@@ -82,6 +82,7 @@ struct Context {
     Session session{};
     Transaction change{};
     const Command* command = nullptr;  ///< that runs
+    bool is_settled = false;           ///< it has committed
     Proof proof{};                     ///< of this command
     std::optional<KeySlot> proven{};   ///< a key whose try must be given back, come what may
     protocol::ByteWriter answer{MutableBytes{}};
@@ -93,8 +94,11 @@ struct Context {
     }
     /// An EF of the current DF or, failing that, of the MF. docs/card_commands.md, 5.
     [[nodiscard]] Outcome<FileHandle> short_file(std::uint8_t sfi) const;
-    /// A key of the current DF.
-    [[nodiscard]] Outcome<Key> key(KeyUsage, KeyIndex) const;
+    /// A key of the current DF, or `absent`.
+    [[nodiscard]] Outcome<Key> key(KeyUsage, KeyIndex,
+                                   StatusWord absent = StatusWord::referenced_data_not_found) const;
+    /// Writes a key of the current DF and commits: it is written when the store gives it back.
+    [[nodiscard]] Outcome<void> write_key(const Key&, std::uint8_t used = 0);
     /// A refusal answers `wrong`; the try stays taken. Success gives it back with the commit.
     [[nodiscard]] Outcome<void> prove(const Key&, Bytes expected, Bytes received, StatusWord wrong);
     /// The one way into the store for what a command has staged: looks at its right to that once

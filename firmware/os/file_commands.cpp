@@ -29,10 +29,20 @@ constexpr std::size_t issuer_data_max = 96;
 /// another one (the MF's, which applications read by short identifier) it counts nothing.
 [[nodiscard]] firmware::Access access_of(const Context& card, const Request& request,
                                          FileHandle file) {
-    if (card.session.personalisation && request.with_mac) return firmware::Access::internal();
+    const bool with_mac = request.with_mac && card.proof.is_still_right();
+    if (card.session.personalisation && with_mac) return firmware::Access::internal();
     const auto parent = card.files.parent(file);
     if (!parent || *parent != card.session.directory) return {};
-    return {.rights = card.session.rights.bits(), .with_mac = request.with_mac};
+    return {.rights = card.session.rights.bits(), .with_mac = with_mac};
+}
+
+/// Behind what was done to the file, before it is kept or answered: was it permitted?
+[[nodiscard, gnu::noinline]] Outcome<void> look_again(const Context& card, const Request& request,
+                                                      FileHandle file, FileUse use) {
+    const bool is_issuer = card.session.personalisation && card.proof.is_still_right();
+    if (is_issuer) return {};
+    return refuse_unless(card.files.permits(file, access_of(card, request, file), use),
+                         StatusWord::security_status_not_satisfied);
 }
 
 /// File 15's image, so that a tap need not read the file. domain.md 1.8.
@@ -156,6 +166,7 @@ Outcome<void> read_binary(Context& card, const Request& request) {
                 card.files.read_binary(
                     place.file, access_of(card, request, place.file), place.offset,
                     MutableBytes{content}.first(std::min<std::size_t>(wanted, content.size()))));
+    ONECARD_CHECK(look_again(card, request, place.file, FileUse::read));
     card.answer.put(Bytes{content}.first(size));
     if ((request.p1() & 0x80) != 0) card.session.file = place.file;
     return {};
@@ -170,6 +181,7 @@ Outcome<void> read_record(Context& card, const Request& request) {
     if (request.apdu.le() && *request.apdu.le() < size) {
         return fail(protocol::correct_le(static_cast<unsigned>(size)));
     }
+    ONECARD_CHECK(look_again(card, request, file, FileUse::read));
     card.answer.put(Bytes{record}.first(size));
     card.session.file = file;
     return {};
@@ -178,15 +190,17 @@ Outcome<void> read_record(Context& card, const Request& request) {
 Outcome<void> update_binary(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
     ONECARD_TRY(place, binary_place(card, request, Purpose::writing));
-    return card.files.update_binary(card.change, place.file, access_of(card, request, place.file),
-                                    place.offset, request.data);
+    ONECARD_CHECK(card.files.update_binary(
+        card.change, place.file, access_of(card, request, place.file), place.offset, request.data));
+    return look_again(card, request, place.file, FileUse::update);
 }
 
 Outcome<void> update_record(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(!request.data.empty(), StatusWord::wrong_length));
     ONECARD_TRY(file, record_file(card, request, Purpose::writing));
-    return card.files.update_record(card.change, file, access_of(card, request, file), request.p1(),
-                                    request.data);
+    ONECARD_CHECK(card.files.update_record(card.change, file, access_of(card, request, file),
+                                           request.p1(), request.data));
+    return look_again(card, request, file, FileUse::update);
 }
 
 Outcome<void> append_record(Context& card, const Request& request) {
@@ -195,8 +209,9 @@ Outcome<void> append_record(Context& card, const Request& request) {
         return fail(StatusWord::incorrect_p1_p2);
     }
     ONECARD_TRY(file, named_file(card, request.p2() >> 3, Purpose::writing));
-    return card.files.append_record(card.change, file, access_of(card, request, file),
-                                    request.data);
+    ONECARD_CHECK(
+        card.files.append_record(card.change, file, access_of(card, request, file), request.data));
+    return look_again(card, request, file, FileUse::append);
 }
 
 }  // namespace commands

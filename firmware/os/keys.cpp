@@ -106,12 +106,22 @@ Outcome<void> KeyRing::write(Transaction& change, const Key& key, std::uint8_t u
 }
 
 Outcome<std::uint8_t> KeyRing::tries_left(const Key& key) const {
+    if (key.slot.value() >= objects::key_slot_count) return fail(StatusWord::no_precise_diagnosis);
     ONECARD_TRY(used, store_->counter(counter(key.slot)));
     return static_cast<std::uint8_t>(used < key.tries_max ? key.tries_max - used : 0);
 }
 
 Outcome<void> KeyRing::take_try(const Key& key) const {
-    return firmware::take_try(*store_, counter(key.slot), key.tries_max);
+    ONECARD_TRY(left, tries_left(key));
+    if (left == 0) return fail(StatusWord::authentication_blocked);
+    // The tries that are counted are those of the key that is used: looked at again in the flash.
+    ONECARD_TRY(stored, load(key.slot));
+    if (stored.owner != key.owner || stored.usage != key.usage || stored.index != key.index ||
+        stored.tries_max != key.tries_max) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
+    ONECARD_CHECK(store_->tick(counter(key.slot)));
+    return {};
 }
 
 Outcome<void> KeyRing::give_back(Transaction& change, KeySlot slot) const {
@@ -133,18 +143,6 @@ Outcome<void> KeyRing::take_use(Transaction& change, KeySlot slot,
     // The decision once more, in another form: one less is not more than there were.
     if (left == 0 || after >= written.value()) return fail(StatusWord::no_precise_diagnosis);
     return stage_uses(change, slot, after);
-}
-
-Outcome<void> take_try(Store& store, ObjectId tries, std::uint8_t tries_max) {
-    ONECARD_TRY(used, store.counter(tries));
-    if (used >= tries_max) return fail(StatusWord::authentication_blocked);
-    ONECARD_CHECK(store.tick(tries));
-    // Both decisions once more, on what the flash holds now.
-    ONECARD_TRY(now_used, store.counter(tries));
-    if (now_used != used + 1U || now_used > tries_max) {
-        return fail(StatusWord::no_precise_diagnosis);
-    }
-    return {};
 }
 
 }  // namespace firmware

@@ -20,7 +20,7 @@ constexpr std::size_t key_value_size_max = 16;
 using KeySlot = protocol::Strong<std::uint8_t, struct KeySlotName>;
 
 struct Key {
-    KeySlot slot{};       ///< of a loaded one
+    KeySlot slot{0xFF};   ///< of a loaded one
     FileHandle owner{0};  ///< the DF it belongs to
     KeyUsage usage = KeyUsage::pin;
     KeyIndex index{};
@@ -54,8 +54,9 @@ public:
     [[nodiscard]] Outcome<void> write(Transaction&, const Key&, std::uint8_t used = 0) const;
 
     [[nodiscard]] Outcome<std::uint8_t> tries_left(const Key&) const;
-    /// Before a MAC, cryptogram or PIN is compared: `take_try` below. give_back belongs into the
-    /// commit of what success brings about.
+    /// Before a MAC, cryptogram or PIN is compared: takes one, durably. It is taken when the flash
+    /// says so. authentication_blocked when none was left. give_back belongs into the commit of
+    /// what success brings about.
     [[nodiscard]] Outcome<void> take_try(const Key&) const;
     [[nodiscard]] Outcome<void> give_back(Transaction&, KeySlot) const;
 
@@ -68,9 +69,5 @@ public:
 private:
     Store* store_;
 };
-
-/// Takes one of `tries_max` tries of `counter`, durably: it is taken when the flash says so.
-/// authentication_blocked when none was left.
-[[nodiscard]] Outcome<void> take_try(Store&, ObjectId counter, std::uint8_t tries_max);
 
 }  // namespace firmware

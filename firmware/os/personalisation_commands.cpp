@@ -241,7 +241,12 @@ Outcome<void> open_session(Context& card, const Request& request) {
     ONECARD_TRY(used, card.store.counter(objects::transport_key_tries));
     crypto::purse::SessionState session{transport, request.challenge->bytes};
     const auto expected = crypto::purse::session_cryptogram(session, request.challenge->bytes);
-    ONECARD_CHECK(take_try(card.store, objects::transport_key_tries, transport_tries_max));
+    if (used >= transport_tries_max) return fail(StatusWord::authentication_blocked);
+    ONECARD_CHECK(card.store.tick(objects::transport_key_tries));
+    ONECARD_TRY(used_now, card.store.counter(objects::transport_key_tries));
+    if (used_now != used + 1U || used_now > transport_tries_max) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
     card.proof.compare(expected, request.data);
     if (!card.proof.is_right()) return fail(protocol::tries_left(transport_tries_max - used - 1U));
     ONECARD_CHECK(card.change.reset_counter(objects::transport_key_tries));
@@ -279,7 +284,12 @@ Outcome<void> write_key(Context& card, const Request& request) {
         !card.keys.find(fresh.key.owner, fresh.key.usage, fresh.key.index)) {
         return fail(StatusWord::conditions_not_satisfied);  // only replaces
     }
-    return card.keys.write(card.change, fresh.key, fresh.used);
+    ONECARD_CHECK(card.write_key(fresh.key, fresh.used));
+    // It is the key that was sent.
+    ONECARD_TRY(stored, card.key(static_cast<KeyUsage>(request.p1()), KeyIndex{request.p2()}));
+    const Bytes sent = plain->subspan(protocol::KeyHeader::size, stored.size);
+    return refuse_unless(crypto::equal_constant_time(stored.bytes(), sent),
+                         StatusWord::memory_failure);
 }
 
 Outcome<void> activate(Context& card, const Request& request) {

@@ -10,11 +10,6 @@ namespace {
 
 constexpr std::size_t cryptogram_size = 8;
 
-[[nodiscard]] Outcome<Key> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
-    ONECARD_TRY(slot, card.keys.find(card.session.directory, usage, index));
-    return card.keys.load(slot);
-}
-
 /// Compares with the PIN of the application. 63Cx with the tries left when it is another.
 [[nodiscard]] Outcome<void> check_pin(Context& card, const Key& pin, Bytes presented) {
     card.session.rights.revoke(right::pin);
@@ -23,7 +18,9 @@ constexpr std::size_t cryptogram_size = 8;
     // Sizes are compared as part of the secret: both are padded to the longest.
     const PaddedPin stored{pin.value.bytes(), pin.size};
     const PaddedPin offered{presented};
-    return card.prove(pin, stored.bytes(), offered.bytes(), wrong);
+    const auto shown = card.prove(pin, stored.bytes(), offered.bytes(), wrong);
+    if (!shown) card.session.rights.revoke(right::pin);  // once more
+    return shown;
 }
 
 [[nodiscard]] Outcome<void> store_new_pin(Context& card, const Key& old, Bytes digits) {
@@ -35,12 +32,16 @@ constexpr std::size_t cryptogram_size = 8;
     fresh.tries_max = old.tries_max;
     fresh.size = static_cast<std::uint8_t>(value.size());
     std::ranges::copy(value, fresh.value.bytes().begin());
-    return card.keys.write(card.change, fresh);
+    ONECARD_CHECK(card.write_key(fresh));
+    ONECARD_TRY(stored, card.key(KeyUsage::pin, old.index));
+    ONECARD_TRY(wanted, parse_pin(digits));
+    return refuse_unless(crypto::equal_constant_time(stored.bytes(), wanted),
+                         StatusWord::memory_failure);
 }
 
 /// 80 5E 01 00: old FF new. domain.md 1.1.
 [[nodiscard]] Outcome<void> change_pin(Context& card, const Request& request) {
-    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(pin, card.key(KeyUsage::pin, administrative_key_index));
     const auto separator = std::ranges::find(request.data, std::uint8_t{0xFF});
     const auto old_size = static_cast<std::size_t>(separator - request.data.begin());
     if (old_size + 1 >= request.data.size()) return fail(StatusWord::incorrect_data);
@@ -53,8 +54,8 @@ constexpr std::size_t cryptogram_size = 8;
 [[nodiscard]] Outcome<void> reload_pin(Context& card, const Request& request) {
     if (request.data.size() < 4) return fail(StatusWord::wrong_length);
     const Bytes digits = request.data.first(request.data.size() - 4);
-    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
-    ONECARD_TRY(reload, find_key(card, KeyUsage::pin_reload, administrative_key_index));
+    ONECARD_TRY(pin, card.key(KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(reload, card.key(KeyUsage::pin_reload, administrative_key_index));
     const auto expected = crypto::purse::reload_pin_mac(reload.purse_key(), digits);
     ONECARD_CHECK(
         card.prove(reload, expected, request.data.last(4), StatusWord::secure_messaging_wrong));
@@ -84,7 +85,7 @@ Outcome<void> external_authenticate(Context& card, const Request& request) {
     if (request.p1() != 0) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(refuse_unless(request.data.size() == cryptogram_size, StatusWord::wrong_length));
     if (!request.challenge) return fail(StatusWord::no_challenge);
-    ONECARD_TRY(control, find_key(card, KeyUsage::control, KeyIndex{request.p2()}));
+    ONECARD_TRY(control, card.key(KeyUsage::control, KeyIndex{request.p2()}));
     card.session.rights.revoke(right::control_key);
     const auto expected = crypto::purse::authentication_cryptogram(
         control.purse_key(), crypto::purse::Challenge{request.challenge->bytes});
@@ -108,7 +109,7 @@ Outcome<void> internal_authenticate(Context& card, const Request& request) {
 
 Outcome<void> verify_pin(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
-    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(pin, card.key(KeyUsage::pin, administrative_key_index));
     if (request.data.empty()) {  // ISO/IEC 7816-4:2005, 7.5.6: asks how many tries are left
         ONECARD_TRY(left, card.keys.tries_left(pin));
         return fail(left == 0 ? StatusWord::authentication_blocked : protocol::tries_left(left));
@@ -128,7 +129,7 @@ Outcome<void> change_or_reload_pin(Context& card, const Request& request) {
 
 Outcome<void> unblock_pin(Context& card, const Request& request) {
     if (request.p1() != 0 || request.p2() != 0) return fail(StatusWord::incorrect_p1_p2);
-    ONECARD_TRY(pin, find_key(card, KeyUsage::pin, administrative_key_index));
+    ONECARD_TRY(pin, card.key(KeyUsage::pin, administrative_key_index));
     ONECARD_TRY(left, card.keys.tries_left(pin));
     if (left != 0) return fail(StatusWord::conditions_not_satisfied);
     crypto::SecretBytes<32> text;
@@ -145,8 +146,12 @@ Outcome<void> block_application(Context& card, const Request& request) {
     ONECARD_CHECK(refuse_unless(request.data.empty(), StatusWord::wrong_length));
     // The MF's lock key is the card's: it must not pass for an application's.
     if (card.session.directory == master_file) return fail(StatusWord::conditions_not_satisfied);
-    return card.files.set_state(card.change, card.session.directory,
-                                request.p2() == 1 ? FileState::terminated : FileState::deactivated);
+    const auto state = request.p2() == 1 ? FileState::terminated : FileState::deactivated;
+    ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, state));
+    ONECARD_CHECK(card.commit(Urgency::ordinary));
+    ONECARD_TRY(state_now, card.files.state(card.session.directory));
+    return refuse_unless(state_now != FileState::active && state_now == look_again_at(state),
+                         StatusWord::memory_failure);
 }
 
 Outcome<void> unblock_application(Context& card, const Request& request) {
@@ -167,7 +172,11 @@ Outcome<void> block_card(Context& card, const Request& request) {
     if (card.session.directory != master_file) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_TRY(chip, read_chip_info(card.store));
     chip.life_cycle = protocol::LifeCycle::blocked;
-    return stage_chip_info(card.change, chip);
+    ONECARD_CHECK(stage_chip_info(card.change, chip));
+    ONECARD_CHECK(card.commit(Urgency::ordinary));
+    ONECARD_TRY(chip_now, read_chip_info(card.store));
+    return refuse_unless(chip_now.life_cycle == protocol::LifeCycle::blocked,
+                         StatusWord::memory_failure);
 }
 
 }  // namespace firmware::commands

@@ -67,14 +67,14 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     ONECARD_TRY(tac, certify(card, protocol::purchase_tac_input(taken, type, lock.terminal,
                                                                 lock.sequence, data.when)));
     const auto mac2 = crypto::purse::purse_mac(key, protocol::purchase_mac2_input(taken));
-    ++offline.counter;
+    const std::uint16_t before = offline.counter++;
     offline.proof = {static_cast<std::uint8_t>(type), mac2, tac};
     card.session.purse.amount = taken;
     card.session.purse.terminal = lock.terminal;
     ONECARD_CHECK(stage(card.change, card.session.instance, offline));
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
-    return Staged{taken, offline.counter};
+    return Staged{taken, before};
 }
 
 [[nodiscard]] Outcome<void> debit_and_unlock(Context& card, const GreyDebitData& data) {
@@ -105,7 +105,7 @@ struct Lock {  // keyIdx1 rand4 term6 termSeq4 GTAC4. There is one exactly while
     states.offline.proof = {};  // it was of the purchase before: no purchase has the new number
     ONECARD_CHECK(card.change.erase(card.state(lock_object)));
     return finish(card, states, TransactionType::unload, data.when, data.mac, mac3,
-                  -static_cast<std::int32_t>(taken.fen()));
+                  -static_cast<std::int32_t>(taken.fen()), 1);
 }
 
 }  // namespace

@@ -20,6 +20,18 @@ namespace {
     return {};
 }
 
+/// The records that were to be written with the debit are there.
+[[nodiscard, gnu::noinline]] Outcome<void> check_cached(const Context& card) {
+    const CappCache& cache = card.session.purse.cache;
+    for (const CappCache::Entry& entry : cache.entries()) {
+        const std::uint8_t number = entry.record == 0 ? 1 : entry.record;
+        if (!card.files.holds(entry.file, number, cache.data(entry))) {
+            return fail(StatusWord::memory_failure);
+        }
+    }
+    return {};
+}
+
 /// A record of a variable file begins with its two-byte id; byte 5 is its lock. domain.md 3.3.
 [[nodiscard]] Outcome<std::uint8_t> find_capp_record(const Context& card, FileHandle file,
                                                      std::uint8_t id, Bytes data) {
@@ -81,18 +93,19 @@ private:
     const auto mac2 = crypto::purse::purse_mac(process_key, protocol::purchase_mac2_input(taken));
     ONECARD_TRY(tac, certify(card, protocol::purchase_tac_input(taken, type, session.terminal,
                                                                 data.sequence, data.when)));
-    ++offline.counter;
+    const std::uint16_t before = offline.counter++;
     offline.proof = {static_cast<std::uint8_t>(type), mac2, tac};
     ONECARD_CHECK(stage(card.change, card.session.instance, offline));
     ONECARD_CHECK(stage_log(card, states.online, offline.counter, type, data.when));
     ONECARD_CHECK(stage_cache(card));
-    card.close_transactions();
-    return Staged{taken, offline.counter};
+    return Staged{taken, before};
 }
 
 [[nodiscard]] Outcome<void> debit_purchase(Context& card, const Request& request) {
     ONECARD_TRY(staged, stage_purchase(card, request));
     ONECARD_TRY(proof, settle_purchase(card, staged));
+    ONECARD_CHECK(check_cached(card));
+    card.close_transactions();
     card.answer.put(proof.tac).put(proof.mac);
     return {};
 }
@@ -100,10 +113,10 @@ private:
 }  // namespace
 
 Outcome<Proof> settle_purchase(Context& card, const Staged& staged) {
-    ONECARD_CHECK(check_movement(card, -static_cast<std::int32_t>(staged.taken.fen())));
+    ONECARD_CHECK(check_movement(card, -static_cast<std::int32_t>(staged.taken.fen()), 1));
     ONECARD_CHECK(card.commit(Urgency::tap));
     ONECARD_TRY(taken, load_offline(card.store, card.session.instance));
-    if (taken.counter != staged.counter) return fail(StatusWord::memory_failure);
+    if (taken.counter != staged.counter + 1) return fail(StatusWord::memory_failure);
     return taken.proof;
 }
 

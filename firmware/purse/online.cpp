@@ -58,18 +58,18 @@ Outcome<Beginning> resume(const Context& card, State state, KeyUsage usage) {
 
 Outcome<void> finish(Context& card, States& states, TransactionType type,
                      const protocol::DateTime& when, const Mac& mac2, const Mac& certificate,
-                     std::int32_t fen) {
-    ++states.online.counter;
+                     std::int32_t fen, std::uint16_t numbers) {
+    const std::uint16_t before = states.online.counter++;
     states.online.proof = {static_cast<std::uint8_t>(type), mac2, certificate};
     ONECARD_CHECK(stage(card.change, card.session.instance, states.offline));
     ONECARD_CHECK(stage(card.change, card.session.instance, states.online));
     ONECARD_CHECK(stage_log(card, states.online, states.online.counter, type, when));
     card.close_transactions();
-    ONECARD_CHECK(check_movement(card, fen));
+    ONECARD_CHECK(check_movement(card, fen, numbers));
     ONECARD_CHECK(card.commit(Urgency::tap));
     ONECARD_TRY(taken, load_online(card.store, card.session.instance));
     card.answer.put(taken.proof.tac);
-    return refuse_unless(taken.counter == states.online.counter, StatusWord::memory_failure);
+    return refuse_unless(taken.counter == before + 1, StatusWord::memory_failure);
 }
 
 Outcome<void> initialise_money(Context& card, const Request& request, const InitialiseData& data,
@@ -116,13 +116,12 @@ Outcome<void> credit(Context& card, const Request& request) {
         protocol::load_mac2_input(session.amount, type, session.terminal, data.when));
     ONECARD_CHECK(check_mac(card, from.used, expected, data.mac2));
     States& states = from.states;
-    const Money amount = session.amount;
-    if (!receive(states.offline, amount)) return fail(StatusWord::insufficient_balance);
+    if (!receive(states.offline, session.amount)) return fail(StatusWord::insufficient_balance);
     ONECARD_TRY(tac, certify(card, protocol::load_tac_input(
                                        states.offline.balance, OnlineCounter{states.online.counter},
-                                       amount, type, session.terminal, data.when)));
+                                       session.amount, type, session.terminal, data.when)));
     return finish(card, states, type, data.when, data.mac2, tac,
-                  static_cast<std::int32_t>(amount.fen()));
+                  static_cast<std::int32_t>(session.amount.fen()));
 }
 
 Outcome<void> debit_unload(Context& card, const Request& request) {

@@ -1,39 +1,40 @@
 #include "firmware/purse/state.hpp"
 
+#include <bit>
+
 namespace firmware::purse {
 
-using protocol::ByteReader;
 using protocol::ByteWriter;
 using protocol::StatusWord;
 
 namespace {
 
-constexpr std::size_t proof_size = 9;
+static_assert(sizeof(Proof) == 9 && alignof(Proof) == 1, "its bytes are stored as they are");
+using ProofBytes = std::array<std::uint8_t, sizeof(Proof)>;
 
 void put(ByteWriter& out, const Proof& proof) {
-    out.put_u8(proof.type).put(proof.mac).put(proof.tac);
+    out.put(std::bit_cast<ProofBytes>(proof));
 }
 
-[[nodiscard]] Proof read_proof(std::span<const std::uint8_t, proof_size> bytes) {
-    Proof proof{.type = bytes[0]};
-    std::ranges::copy(bytes.subspan<1, 4>(), proof.mac.begin());
-    std::ranges::copy(bytes.subspan<5, 4>(), proof.tac.begin());
-    return proof;
+[[nodiscard]] Proof read_proof(Bytes bytes) {
+    ProofBytes last;
+    std::ranges::copy(bytes.last(last.size()), last.begin());
+    return std::bit_cast<Proof>(last);
 }
 
-template <std::size_t size>
-[[nodiscard]] Outcome<std::array<std::uint8_t, size>> load(const Store& store, ObjectId id) {
-    std::array<std::uint8_t, size> bytes{};
-    ONECARD_TRY(stored, store.read(id, bytes));
-    if (stored != size) return protocol::fail(StatusWord::memory_failure);
-    return bytes;
+/// An object of exactly this size.
+[[nodiscard]] Outcome<void> load(const Store& store, std::uint8_t instance, std::uint8_t object,
+                                 MutableBytes out) {
+    ONECARD_TRY(size, store.read(objects::state(instance, object), out));
+    if (size != out.size()) return protocol::fail(StatusWord::memory_failure);
+    return {};
 }
 
 }  // namespace
 
 Outcome<OfflineState> load_offline(const Store& store, std::uint8_t instance) {
-    ONECARD_TRY(stored,
-                load<OfflineState::size>(store, objects::state(instance, OfflineState::object)));
+    std::array<std::uint8_t, OfflineState::size> stored{};
+    ONECARD_CHECK(load(store, instance, OfflineState::object, stored));
     const std::span<const std::uint8_t, OfflineState::size> bytes{stored};
     const auto balance = static_cast<std::uint32_t>(protocol::read_big_endian(bytes.first<4>()));
     return OfflineState{
@@ -41,18 +42,18 @@ Outcome<OfflineState> load_offline(const Store& store, std::uint8_t instance) {
         .overdraft_used_fen =
             static_cast<std::uint32_t>(protocol::read_big_endian(bytes.subspan<4, 3>())),
         .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.subspan<7, 2>())),
-        .proof = read_proof(bytes.last<proof_size>())};
+        .proof = read_proof(bytes)};
 }
 
 Outcome<OnlineState> load_online(const Store& store, std::uint8_t instance) {
-    ONECARD_TRY(stored,
-                load<OnlineState::size>(store, objects::state(instance, OnlineState::object)));
+    std::array<std::uint8_t, OnlineState::size> stored{};
+    ONECARD_CHECK(load(store, instance, OnlineState::object, stored));
     const std::span<const std::uint8_t, OnlineState::size> bytes{stored};
     return OnlineState{
         .counter = static_cast<std::uint16_t>(protocol::read_big_endian(bytes.first<2>())),
         .overdraft_limit_fen =
             static_cast<std::uint32_t>(protocol::read_big_endian(bytes.subspan<2, 3>())),
-        .proof = read_proof(bytes.last<proof_size>())};
+        .proof = read_proof(bytes)};
 }
 
 Outcome<void> stage(Transaction& change, std::uint8_t instance, const OfflineState& state) {
@@ -109,7 +110,7 @@ bool receive(OfflineState& offline, Money amount) {
 }
 
 bool moves_by(const Store& store, const Transaction& change, std::uint8_t instance,
-              std::int32_t fen) {
+              std::int32_t fen, std::uint16_t numbers) {
     const auto id = objects::state(instance, OfflineState::object);
     const auto worth_of = [](Bytes bytes) {  // OfflineState: balance4 overdraftUsed3
         return static_cast<std::uint32_t>(protocol::read_big_endian(bytes.first<4>()) -
@@ -118,7 +119,11 @@ bool moves_by(const Store& store, const Transaction& change, std::uint8_t instan
     std::array<std::uint8_t, OfflineState::size> now{};
     const auto staged = change.staged(id);
     if (!staged || staged->size() != now.size() || !store.read(id, now)) return false;
-    return worth_of(*staged) - worth_of(now) == static_cast<std::uint32_t>(fen);
+    const auto number_of = [](Bytes bytes) {  // offlineSeq2
+        return static_cast<std::uint32_t>(protocol::read_big_endian(bytes.subspan<7, 2>()));
+    };
+    return worth_of(*staged) - worth_of(now) == static_cast<std::uint32_t>(fen) &&
+           number_of(*staged) - number_of(now) == numbers;
 }
 
 Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {

@@ -12,7 +12,7 @@ using protocol::Money;
 constexpr Money balance_max = Money::from_fen(0x7FFFFFFF);
 
 /// The last transaction of its kind, for GET TRANSACTION PROVE. Its counter is the one before.
-struct Proof {
+struct Proof {              // TT1 MAC2(4) TAC4
     std::uint8_t type = 0;  ///< a TransactionType; 00: none yet
     Mac mac{};
     Mac tac{};
@@ -44,9 +44,10 @@ struct OnlineState {  // onlineSeq2 overdraftLimit3 TT1 MAC2(4) TAC4
 /// purse is worth less than before, a sum of its own: nothing, if it was refused.
 [[nodiscard]] Money spend(OfflineState&, Money limit, Money amount);
 /// Does what is staged for this purse make it worth so much more (less: below zero) than the store
-/// has it now? Of the bytes themselves: the sums above are not believed here.
+/// has it now, and take so many of its offline transactions' numbers? Of the bytes themselves: the
+/// sums above are not believed here.
 [[nodiscard]] bool moves_by(const Store&, const Transaction&, std::uint8_t instance,
-                            std::int32_t fen);
+                            std::int32_t fen, std::uint16_t numbers);
 /// Repays the overdraft first, then adds; false above the greatest balance.
 [[nodiscard]] bool receive(OfflineState&, Money amount);
 

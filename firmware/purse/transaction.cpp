@@ -2,15 +2,6 @@
 
 namespace firmware::purse {
 
-Outcome<Key> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
-    const auto slot = card.keys.find(card.session.directory, usage, index);
-    if (!slot) {
-        const bool is_absent = slot.error() == StatusWord::referenced_data_not_found;
-        return fail(is_absent ? StatusWord::key_index_not_supported : slot.error());
-    }
-    return card.keys.load(*slot);
-}
-
 Outcome<States> load_states(const Context& card) {
     ONECARD_TRY(offline, load_offline(card.store, card.session.instance));
     ONECARD_TRY(online, load_online(card.store, card.session.instance));
@@ -34,8 +25,8 @@ Outcome<void> expect(const Context& card, State wanted) {
     return refuse_unless(is_free, StatusWord::grey_locked);
 }
 
-Outcome<void> check_movement(const Context& card, std::int32_t fen) {
-    return refuse_unless(moves_by(card.store, card.change, card.session.instance, fen),
+Outcome<void> check_movement(const Context& card, std::int32_t fen, std::uint16_t numbers) {
+    return refuse_unless(moves_by(card.store, card.change, card.session.instance, fen, numbers),
                          StatusWord::memory_failure);
 }
 

@@ -13,7 +13,9 @@ using protocol::TransactionType;
 constexpr std::uint16_t counter_end = 0xFFFF;  // docs/card_commands.md, 6
 
 /// DPK, DLK, ... with this index; 9403 when there is none.
-[[nodiscard]] Outcome<Key> find_key(const Context&, KeyUsage, KeyIndex);
+[[nodiscard]] inline Outcome<Key> find_key(const Context& card, KeyUsage usage, KeyIndex index) {
+    return card.key(usage, index, StatusWord::key_index_not_supported);
+}
 
 struct States {
     OfflineState offline;
@@ -27,7 +29,7 @@ Session& open(Context&, State, const InitialiseData&);
 /// looked at again.
 [[nodiscard]] Outcome<void> expect(const Context&, State wanted);
 /// moves_by, or memory_failure.
-[[nodiscard]] Outcome<void> check_movement(const Context&, std::int32_t fen);
+[[nodiscard]] Outcome<void> check_movement(const Context&, std::int32_t fen, std::uint16_t numbers);
 /// Spends; insufficient_balance unless all of it was taken. Certify the amount that this returns,
 /// and no other: then what was not taken is certified to nobody.
 [[nodiscard]] Outcome<Money> take(OfflineState&, Money limit, Money amount);
@@ -43,13 +45,13 @@ Session& open(Context&, State, const InitialiseData&);
 // offline.cpp
 [[nodiscard]] Outcome<void> initialise_purchase(Context&, const Request&, const InitialiseData&,
                                                 State);
-/// What a debit has staged: the sum, and the counter behind it.
+/// What a debit has staged: the sum, and the number it has.
 struct Staged {
     Money taken;
     std::uint16_t counter;
 };
 /// Commits, if what is staged moves this sum. The proof that the store holds now; memory_failure
-/// unless it is of the transaction before `counter`. A debit's certificates are answered from here
+/// unless it is of this number. A debit's certificates are answered from here
 /// and from nowhere else.
 [[nodiscard]] Outcome<Proof> settle_purchase(Context&, const Staged&);
 // grey_lock.cpp
@@ -69,10 +71,11 @@ struct Beginning {
                                          const Beginning&, State, TransactionType);
 /// The transaction's second command: right state; the same key, and all of `begin` once more.
 [[nodiscard]] Outcome<Beginning> resume(const Context&, State, KeyUsage);
-/// Counter, proof, log, commit (if what is staged moves `fen`); answers the certificate (TAC or
-/// MAC3) that the store has taken.
+/// Counter, proof, log, commit (if what is staged moves `fen` and `numbers`: moves_by); answers the
+/// certificate (TAC or MAC3) that the store has taken.
 [[nodiscard]] Outcome<void> finish(Context&, States&, TransactionType, const protocol::DateTime&,
-                                   const Mac& mac2, const Mac& certificate, std::int32_t fen);
+                                   const Mac& mac2, const Mac& certificate, std::int32_t fen,
+                                   std::uint16_t numbers = 0);
 /// Load or unload.
 [[nodiscard]] Outcome<void> initialise_money(Context&, const Request&, const InitialiseData&,
                                              TransactionType);

@@ -41,7 +41,11 @@ constexpr std::size_t factor_size = 8;
         ONECARD_CHECK(stage_sequence(card.change, card.state(sequence_object), first + count));
         ONECARD_CHECK(card.commit(Urgency::tap));
         session.next_sequence = first;
-        session.reserved_end = first + count;
+        session.reserved_end = first;  // none, but for what the store has taken
+        ONECARD_CHECK(card.store.read(card.state(sequence_object), stored));
+        const auto end = static_cast<std::uint32_t>(
+            protocol::read_big_endian(std::span<const std::uint8_t, 4>{stored}));
+        session.reserved_end = std::min(end, first + count);
     }
     if (look_again_at(session.next_sequence) >= look_again_at(session.reserved_end)) {
         return fail(StatusWord::no_precise_diagnosis);
@@ -146,6 +150,25 @@ constexpr std::uint8_t mode_decipher = 0x80;
 
 }  // namespace
 
+namespace {
+
+/// One use less, or none to count: the answer leaves when the store says which.
+[[nodiscard]] Outcome<void> use_up(Context& card, const Key& key) {
+    std::uint16_t left = 0;
+    if (key.uses != protocol::uses_unlimited) {
+        ONECARD_TRY(found, card.keys.uses_left(key.slot, key.uses));
+        left = found;
+        ONECARD_CHECK(card.keys.take_use(card.change, key.slot, key.uses));
+        ONECARD_CHECK(card.commit(Urgency::tap));
+    }
+    ONECARD_TRY(stored, card.keys.load(key.slot));
+    if (stored.uses == protocol::uses_unlimited) return {};
+    ONECARD_TRY(left_now, card.keys.uses_left(key.slot, stored.uses));
+    return refuse_unless(left_now + 1U == left, StatusWord::no_precise_diagnosis);
+}
+
+}  // namespace
+
 Outcome<void> stage_new(Transaction& change, std::uint8_t instance) {
     return stage_sequence(change, objects::state(instance, sequence_object), 1);
 }
@@ -210,6 +233,7 @@ Outcome<void> grey_debit(Context& card, const Request& request) {
     ONECARD_PARSE(stamp, in.take_array<7>());
     ONECARD_PARSE(when, protocol::DateTime::parse(stamp));
     ONECARD_CHECK(refuse_unless(in.empty(), StatusWord::wrong_length));
+    if (!look_again_at(grey->is_proven)) return fail(StatusWord::no_precise_diagnosis);
     card.answer.put(crypto::purse::purse_mac(
         grey->key, protocol::purchase_mac1_input(protocol::Money::from_fen(amount),
                                                  protocol::grey_debit_type, grey->terminal, when)));
@@ -229,8 +253,8 @@ Outcome<void> prepare_delegated(Context& card, const Request& request) {
         ONECARD_TRY(left, card.keys.uses_left(slot, master.uses));
         if (left == 0) return fail(StatusWord::counter_exhausted);
     }
-    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(), slot,
-                                       master.uses);
+    card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(),
+                                       slot);
     return {};
 }
 
@@ -248,8 +272,10 @@ Outcome<void> compute_delegated(Context& card, const Request& request) {
     if (!is_permitted(type, mode, request.data)) return fail(StatusWord::conditions_not_satisfied);
     ONECARD_CHECK(is_mac ? answer_mac(card, request, delegated->key)
                          : answer_blocks(card, request, delegated->key));
-    if (delegated->uses == protocol::uses_unlimited) return {};
-    return card.keys.take_use(card.change, delegated->slot, delegated->uses);
+    if (!is_permitted(look_again_at(master.limit) & 0x1F, request.p1(), request.data)) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
+    return use_up(card, master);
 }
 
 }  // namespace firmware::sam

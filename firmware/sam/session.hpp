@@ -22,7 +22,6 @@ struct Session {
         crypto::purse::PurseKey key;
         std::uint8_t usage;
         KeySlot slot;
-        protocol::KeyUses uses;
     };
     std::optional<Delegated> delegated;
     /// Numbers reserved in NVM and not yet given out: [next, end). They die with the reset.

@@ -83,6 +83,8 @@ private:
         send(FrameKind::refused, {});
     }
     static void send(FrameKind kind, Bytes payload) {
+        // A disturbed length must not take along what lies behind.
+        if (payload.size() > frame_payload_max) return;
         const auto header = frame_header(kind, payload.size());
         for (const std::uint8_t byte : header) uart::send(byte);
         for (const std::uint8_t byte : payload) uart::send(byte);
