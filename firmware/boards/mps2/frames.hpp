@@ -15,12 +15,15 @@ enum class FrameKind : std::uint8_t {
     reset = 0x01,  ///< payload: `seed_size` fresh random bytes. Also the first frame after power on
     command = 0x02,  ///< payload: a command APDU
     measure = 0x03,  ///< the measured image only: what the last command cost
+    cut = 0x04,      ///< the cut image only; payload: the operation of the next command, from 0
     // From the card: the first once, when it has power and listens; the others answer the above.
-    ready = 0x80,     ///< no payload
-    atr = 0x81,       ///< payload: the ATR, or nothing: the chip stays mute
-    answer = 0x82,    ///< payload: a response APDU
-    measured = 0x83,  ///< payload: `Cost` of firmware/boards/mps2/measuring.hpp
-    refused = 0x8F,   ///< the frame was damaged, too long or of an unknown kind; nothing was done
+    ready = 0x80,      ///< no payload
+    atr = 0x81,        ///< payload: the ATR, or nothing: the chip stays mute
+    answer = 0x82,     ///< payload: a response APDU
+    measured = 0x83,   ///< payload: `Cost` of firmware/boards/mps2/measuring.hpp
+    cut_armed = 0x84,  ///< no payload
+    cut_here = 0x85,   ///< in place of an answer: the board has stopped and waits to lose power
+    refused = 0x8F,    ///< the frame was damaged, too long or of an unknown kind; nothing was done
 };
 
 constexpr std::size_t frame_header_size = 3;
@@ -31,6 +34,7 @@ static_assert(frame_payload_max >= protocol::short_response_size_max);
 /// What the reader's end gives a chip without a noise source: 32 bytes of entropy and a nonce
 /// of 16.
 constexpr std::size_t seed_size = 48;
+constexpr std::size_t cut_size = 4;  ///< big-endian
 
 [[nodiscard]] constexpr std::array<std::uint8_t, frame_header_size> frame_header(FrameKind kind,
                                                                                  std::size_t size) {

@@ -1,9 +1,8 @@
 // The card as a program without an operating system: docs/card_boards.md.
 #include <new>
 
+#include "firmware/boards/mps2/cutting.hpp"
 #include "firmware/boards/mps2/frames.hpp"
-#include "firmware/boards/mps2/measuring.hpp"
-#include "firmware/boards/mps2/region_flash.hpp"
 #include "firmware/boards/mps2/uart.hpp"
 #include "firmware/os/card.hpp"
 
@@ -42,6 +41,7 @@ private:
             case FrameKind::reset: return reset(payload);
             case FrameKind::command: return process(payload);
             case FrameKind::measure: return measure();
+            case FrameKind::cut: return cut(payload);
             default: return send(FrameKind::refused, {});
         }
     }
@@ -67,6 +67,7 @@ private:
         measuring::begin();
         if (!is_mute_) size = card_.process(command, response_);
         measuring::end();
+        cutting::disarm(flash_);
         crypto::wipe(line_);  // a PIN or an enciphered key does not stay behind its command
         send(FrameKind::answer, Bytes{response_}.first(size));
         crypto::wipe(response_);
@@ -82,6 +83,9 @@ private:
         if constexpr (measuring::is_on) return send(FrameKind::measured, measuring::report());
         send(FrameKind::refused, {});
     }
+    void cut(Bytes operation) {
+        send(cutting::arm(flash_, operation) ? FrameKind::cut_armed : FrameKind::refused, {});
+    }
     static void send(FrameKind kind, Bytes payload) {
         // A disturbed length must not take along what lies behind.
         if (payload.size() > frame_payload_max) return;
@@ -91,8 +95,8 @@ private:
         uart::send(frame_check(payload, frame_check(header)));
     }
 
-    measuring::BoardFlash flash_{nvm_start,
-                                 static_cast<std::size_t>(nvm_end - nvm_start) * sizeof *nvm_start};
+    cutting::BoardFlash flash_{nvm_start,
+                               static_cast<std::size_t>(nvm_end - nvm_start) * sizeof *nvm_start};
     measuring::BoardRandom random_;
     Card card_{flash_, random_};
     std::array<std::uint8_t, frame_size_max> line_{};

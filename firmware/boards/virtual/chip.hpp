@@ -28,6 +28,10 @@ public:
     /// For tests: the board dies instead of doing operation number `operation` on its memory. False
     /// if this board cannot.
     [[nodiscard]] virtual bool kill_at(std::uint64_t operation) = 0;
+    /// For trials: the next command loses power instead of doing operation number `operation` on
+    /// the memory; it answers nothing and the chip is off. One that does fewer is answered as ever.
+    /// False if this board, or its image, cannot.
+    [[nodiscard]] virtual bool cut_at(std::uint32_t operation) = 0;
 };
 
 }  // namespace firmware::boards

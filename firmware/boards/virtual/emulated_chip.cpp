@@ -50,8 +50,18 @@ std::span<const std::uint8_t> EmulatedChip::atr() {
 std::vector<std::uint8_t> EmulatedChip::process(protocol::Bytes command) {
     if (!emulator_ || command.size() > frame_payload_max) return {};
     auto frame = emulator_->exchange(FrameKind::command, command);
-    if (!frame || frame->kind != FrameKind::answer) return {};
-    return std::move(frame->payload);
+    if (frame && frame->kind == FrameKind::answer) return std::move(frame->payload);
+    // A board that waits for the cut gets it here.
+    if (frame && frame->kind == FrameKind::cut_here) power_off();
+    return {};
+}
+
+bool EmulatedChip::cut_at(std::uint32_t operation) {
+    if (!emulator_) return false;
+    std::array<std::uint8_t, cut_size> payload{};
+    protocol::ByteWriter{payload}.put_u32(operation);
+    const auto frame = emulator_->exchange(FrameKind::cut, payload);
+    return frame && frame->kind == FrameKind::cut_armed;
 }
 
 }  // namespace firmware::boards

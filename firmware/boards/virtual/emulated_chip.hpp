@@ -25,6 +25,7 @@ public:
     [[nodiscard]] std::vector<std::uint8_t> process(protocol::Bytes command) override;
     void housekeeping() override {}  // the board does it after each answer
     [[nodiscard]] bool kill_at(std::uint64_t) override { return false; }
+    [[nodiscard]] bool cut_at(std::uint32_t operation) override;
 
 private:
     EmulatorSetup setup_;

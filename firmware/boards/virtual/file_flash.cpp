@@ -47,6 +47,7 @@ bool FileFlash::erase_page(std::uint16_t page) {
 
 void FileFlash::count_operation() {
     if (kill_at_ && operations_ == *kill_at_) std::raise(SIGKILL);
+    if (cut_at_ && operations_ == *cut_at_) throw PowerCut{};
     ++operations_;
 }
 

@@ -13,6 +13,9 @@
 
 namespace firmware::boards {
 
+/// Thrown out of the operation that power was cut before: the card's objects are garbage.
+struct PowerCut {};
+
 class FileFlash final : public Flash {
 public:
     /// Opens an existing image, or makes an erased one of `page_count_default` pages when `fresh`.
@@ -28,6 +31,9 @@ public:
     /// For tests: the process kills itself (SIGKILL) instead of doing operation number `operation`,
     /// counted from now.
     void kill_at(std::uint64_t operation) { kill_at_ = operations_ + operation; }
+    /// For trials: PowerCut instead of operation number `operation`, counted from now.
+    void cut_at(std::uint64_t operation) { cut_at_ = operations_ + operation; }
+    void cut_never() { cut_at_.reset(); }
     /// Programs and erasures since the image was opened.
     [[nodiscard]] std::uint64_t operations() const { return operations_; }
 
@@ -41,6 +47,7 @@ private:
     std::vector<std::uint8_t> image_;  ///< what the file holds: reads need no system call
     std::uint64_t operations_ = 0;
     std::optional<std::uint64_t> kill_at_;
+    std::optional<std::uint64_t> cut_at_;
 };
 
 }  // namespace firmware::boards

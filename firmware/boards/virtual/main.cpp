@@ -39,9 +39,11 @@ Examples
   Many cards through one slot, told by lines on standard input (each is answered ok or error: ...):
     onecard-card --port 35963 --control
       load card1.nvm | insert | withdraw | fresh card2.nvm 0000000000000002
-      tear 54 before-answer [COUNT] | quit
+      tear 54 before-answer [COUNT] | cut 54 OPERATION [COUNT] | quit
     "torn" and "gone" are reported when the chip left by a tear or because the reader closed, "held" when
     it keeps an answer to itself (tear 54 keep-answer): the reader waits until the chip is withdrawn.
+    "cut" takes power away in the middle of the command, instead of the N-th of its operations on the memory
+    (from 1); "uncut" is reported when it did fewer, or the board's image is not card_mps2_cut.elf.
   The same chip on a Cortex-M3 under qemu-system-arm, from the image that the preset cortex-m3 builds:
     onecard-card --nvm card1.nvm --port 35963 --board mps2
 
@@ -144,6 +146,17 @@ private:
     return Tear{byte->front(), *moment, count};
 }
 
+[[nodiscard]] std::optional<Tear> parse_cut(const std::string& ins, const std::string& operation,
+                                            unsigned count) {
+    std::uint32_t number = 0;
+    const char* end = operation.data() + operation.size();
+    const auto [at, error] = std::from_chars(operation.data(), end, number);
+    const auto byte = from_hex(ins);
+    if (!byte || byte->size() != 1 || error != std::errc{} || at != end || number == 0)
+        return std::nullopt;
+    return Tear{byte->front(), TearMoment::in_command, count, number - 1};
+}
+
 /// Where the preset cortex-m3 leaves the card's image, seen from build/<preset>/bin/onecard-card.
 [[nodiscard]] std::string default_image() {
     std::error_code error;
@@ -215,7 +228,8 @@ int run_single(const Options& options, crypto::SystemRandom& random) {
             return complain(why, why.starts_with("no virtual") ? exit_no_reader : exit_no_chip);
         }
         auto event = Slot::Event::served;
-        while (event == Slot::Event::served || event == Slot::Event::held) event = slot.serve_one();
+        while (event != Slot::Event::torn && event != Slot::Event::reader_gone)
+            event = slot.serve_one();
         slot.withdraw();
         if (event == Slot::Event::torn) return exit_ok;
     }
@@ -243,6 +257,7 @@ private:
         switch (slot_.serve_one()) {
             case Slot::Event::served: return;
             case Slot::Event::held: say("held"); return;
+            case Slot::Event::uncut: say("uncut"); return;
             case Slot::Event::torn: say("torn"); break;
             case Slot::Event::reader_gone: say("gone"); break;
         }
@@ -267,7 +282,6 @@ private:
     [[nodiscard]] std::string obey(const std::string& line) {
         std::istringstream words{line};
         std::string verb, first, second;
-        unsigned count = 1;
         words >> verb >> first >> second;
         if (verb == "load") {
             slot_.withdraw();
@@ -280,10 +294,22 @@ private:
             slot_.withdraw();
             return "";
         }
-        if (verb != "tear") return "unknown: " + line + "; see --help";
+        unsigned count = 0;
         words >> count;
-        const auto tear = parse_tear(first, second, count == 0 ? 1 : count);
-        if (!tear) return "tear takes an instruction, a moment and perhaps a count; see --help";
+        if (count == 0) count = 1;
+        if (verb == "tear") {
+            return arm(parse_tear(first, second, count),
+                       "tear takes an instruction, a moment and perhaps a count; see --help");
+        }
+        if (verb == "cut") {
+            return arm(parse_cut(first, second, count),
+                       "cut takes an instruction, an operation from 1 and perhaps a count; see "
+                       "--help");
+        }
+        return "unknown: " + line + "; see --help";
+    }
+    [[nodiscard]] std::string arm(const std::optional<Tear>& tear, const char* why_not) {
+        if (!tear) return why_not;
         slot_.arm(*tear);
         return "";
     }

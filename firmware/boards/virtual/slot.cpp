@@ -47,12 +47,15 @@ Slot::Event Slot::serve_control(VpcdControl control) {
 Slot::Event Slot::serve_command(protocol::Bytes command) {
     const bool tears = tears_at(command);
     if (tears && tear_->moment == TearMoment::before_command) return Event::torn;
+    const bool cuts = tears && tear_->moment == TearMoment::in_command;
+    if (cuts) (void)chip_->cut_at(tear_->operation);
     const auto answer = chip_->process(command);
     if (answer.empty()) return Event::torn;  // mute, or dead: pcscd would wait for ever
     if (tears && tear_->moment == TearMoment::before_answer) return Event::torn;
     if (tears && tear_->moment == TearMoment::keep_answer) return Event::held;
     if (!link_->send(answer)) return Event::reader_gone;
     chip_->housekeeping();
+    if (cuts) return Event::uncut;
     return tears ? Event::torn : Event::served;
 }
 

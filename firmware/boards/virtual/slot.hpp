@@ -12,6 +12,7 @@ enum class TearMoment : std::uint8_t {
     before_command,  ///< the chip never sees the command
     before_answer,   ///< the chip has done it, the reader does not learn so
     after_answer,    ///< the reader has the answer
+    in_command,      ///< power fails instead of one of the command's operations on the memory
     keep_answer,  ///< the chip has done it and says nothing: the reader waits until it is taken out
 };
 [[nodiscard]] std::optional<TearMoment> tear_moment(const std::string& name);
@@ -21,6 +22,7 @@ struct Tear {
     std::uint8_t ins = 0;
     TearMoment moment = TearMoment::after_answer;
     unsigned countdown = 1;
+    std::uint32_t operation = 0;  ///< in_command: the one that is not done, from 0
 };
 
 class Slot {
@@ -32,7 +34,13 @@ public:
     std::unique_ptr<Chip> withdraw();
     void arm(const Tear& tear) { tear_ = tear; }
 
-    enum class Event : std::uint8_t { served, torn, held, reader_gone };
+    enum class Event : std::uint8_t {
+        served,
+        torn,
+        uncut,  ///< served, but a cut in the command was ordered and did not come
+        held,
+        reader_gone
+    };
     /// Waits for one message of the reader and serves it.
     [[nodiscard]] Event serve_one();
     [[nodiscard]] bool has_chip() const { return chip_ != nullptr; }

@@ -35,8 +35,14 @@ std::span<const std::uint8_t> VirtualChip::atr() {
 std::vector<std::uint8_t> VirtualChip::process(protocol::Bytes command) {
     if (!card_ || is_mute_) return {};
     std::array<std::uint8_t, protocol::short_response_size_max> response{};
-    const std::size_t size = card_->process(command, response);
-    return {response.begin(), response.begin() + static_cast<std::ptrdiff_t>(size)};
+    try {
+        const std::size_t size = card_->process(command, response);
+        flash_.cut_never();
+        return {response.begin(), response.begin() + static_cast<std::ptrdiff_t>(size)};
+    } catch (const PowerCut&) {
+        power_off();  // what the card had in mind is gone; what it had written is in the file
+        return {};
+    }
 }
 
 void VirtualChip::housekeeping() {

@@ -33,6 +33,10 @@ public:
         flash_.kill_at(operation);
         return true;
     }
+    [[nodiscard]] bool cut_at(std::uint32_t operation) override {
+        flash_.cut_at(operation);
+        return true;
+    }
 
 private:
     FileFlash flash_;

@@ -148,6 +148,53 @@ TEST_CASE_FIXTURE(Fixture,
 }
 
 TEST_CASE_FIXTURE(Fixture,
+                  "boards: cut at the same operation, both leave the same memory "
+                  "(docs/card_boards.md, 6)") {
+    // A wrong PIN programs the same units on both boards: no random number is in them.
+    const std::string other_path = directory / "other.nvm", issued = directory / "issued.nvm";
+    std::filesystem::copy_file(path, issued);
+    constexpr auto anew = std::filesystem::copy_options::overwrite_existing;
+    const auto bytes = [](const std::string& of) {
+        std::ifstream file{of, std::ios::binary};
+        return std::vector<char>{std::istreambuf_iterator<char>{file}, {}};
+    };
+    unsigned cuts = 0;
+    for (bool was_cut = true; was_cut && cuts < 40; ++cuts) {
+        std::filesystem::copy_file(issued, path, anew);
+        std::filesystem::copy_file(issued, other_path, anew);
+        auto there = EmulatedChip::open({.image = ONECARD_CUT_IMAGE, .nvm_path = path}, random);
+        auto here = VirtualChip::open(other_path, random);
+        REQUIRE(there.has_value());
+        REQUIRE(here.has_value());
+        const std::array<Chip*, 2> both{there->get(), here->get()};
+        std::array<std::vector<std::uint8_t>, 2> answers;
+        for (std::size_t i = 0; i < 2; ++i) {
+            REQUIRE(both[i]->reset().size() == firmware::atr_size);
+            REQUIRE(status(both[i]->process(select_transit)) == 0x9000);
+            REQUIRE(both[i]->cut_at(cuts));
+            answers[i] = both[i]->process(verify_wrong);
+            was_cut = answers[i].empty();
+            both[i]->power_off();
+        }
+        CHECK(answers[0] == answers[1]);
+        there->reset();
+        here->reset();
+        // After an answer the emulated board keeps house, and may be killed in it.
+        CHECK((!was_cut || bytes(path) == bytes(other_path)));
+    }
+    CHECK(cuts >= 2);
+    CHECK(cuts < 40);
+}
+
+TEST_CASE_FIXTURE(Fixture, "mps2: the card's own image cannot be cut") {
+    auto chip = open();
+    CHECK_FALSE(chip->cut_at(0));  // no power
+    REQUIRE(chip->reset().size() == firmware::atr_size);
+    CHECK_FALSE(chip->cut_at(0));
+    CHECK(ask_tries(*chip) == 0x63C3);
+}
+
+TEST_CASE_FIXTURE(Fixture,
                   "mps2: a warm reset forgets the session and gives other random numbers") {
     const std::array<std::uint8_t, 5> challenge{0x00, 0x84, 0x00, 0x00, 0x08};
     const std::array<std::uint8_t, seed_size> seed{};
@@ -185,6 +232,10 @@ TEST_CASE_FIXTURE(
     }
     SUBCASE("measuring, in the card's own image") {
         CHECK(emulator.exchange(FrameKind::measure, {})->kind == FrameKind::refused);
+    }
+    SUBCASE("a cut, in the card's own image") {
+        CHECK(emulator.exchange(FrameKind::cut, Bytes{seed}.first(cut_size))->kind ==
+              FrameKind::refused);
     }
     SUBCASE("a payload longer than any command") {
         const std::vector<std::uint8_t> much(frame_payload_max + 1, 0xA5);
