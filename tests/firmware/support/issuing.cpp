@@ -115,7 +115,74 @@ PurseKey sam_master_file_key(Suite suite) {
     return card_key(KeyUsage::pin_reload, suite);
 }
 
+std::vector<IssuedKey> issued_card_keys(Suite suite) {
+    std::vector<IssuedKey> out;
+    const auto add = [&](protocol::FileIdentifier file, KeyUsage usage, KeyIndex index) {
+        out.push_back({file, usage, index, card_key(usage, suite)});
+    };
+    add(protocol::master_file, KeyUsage::application_lock, KeyIndex{0});
+    for (const auto usage :
+         {KeyUsage::purchase, KeyUsage::load, KeyUsage::transaction_certificate, KeyUsage::unload,
+          KeyUsage::overdraft, KeyUsage::internal_authentication}) {
+        add(protocol::transit_application, usage, KeyIndex{1});
+    }
+    for (const auto usage :
+         {KeyUsage::pin_unblock, KeyUsage::pin_reload, KeyUsage::application_lock,
+          KeyUsage::application_unlock, KeyUsage::maintenance, KeyUsage::control}) {
+        add(protocol::transit_application, usage, KeyIndex{0});
+    }
+    return out;
+}
+
+std::vector<IssuedKey> issued_sam_keys(Suite suite) {
+    using protocol::sam_application;
+    std::vector<IssuedKey> out;
+    std::uint8_t index = 0;
+    for (const auto of : {Suite::sm4, Suite::triple_des}) {
+        out.push_back({sam_application, KeyUsage::sam_purchase, KeyIndex{index},
+                       master_key(KeyUsage::purchase, of)});
+        out.push_back({sam_application, KeyUsage::sam_delegated_mac, KeyIndex{index},
+                       master_key(KeyUsage::application_lock, of), protocol::delegated_lock_limit});
+        ++index;
+    }
+    for (std::uint8_t limit = 0x46; limit <= 0x48; ++limit) {  // general, one purpose each
+        out.push_back({sam_application, KeyUsage::sam_delegated_mac, KeyIndex{index},
+                       master_key(KeyUsage::maintenance, Suite::sm4), limit});
+        ++index;
+    }
+    for (const auto of : {Suite::sm4, Suite::triple_des}) {  // counted
+        out.push_back({sam_application, KeyUsage::sam_delegated_mac, KeyIndex{index},
+                       master_key(KeyUsage::application_lock, of), protocol::delegated_lock_limit,
+                       counted_uses});
+        ++index;
+    }
+    for (const auto usage : {KeyUsage::control, KeyUsage::application_lock,
+                             KeyUsage::application_unlock, KeyUsage::maintenance}) {
+        out.push_back({sam_application, usage, KeyIndex{0}, card_key(usage, suite)});
+    }
+    out.push_back(
+        {protocol::master_file, KeyUsage::maintenance, KeyIndex{0}, sam_master_file_key(suite)});
+    return out;
+}
+
 namespace {
+
+/// WRITE KEY of those that this MF or DF holds.
+void write_keys(std::vector<ShortCommand>& out, PersonalisationSession& session,
+                const std::vector<IssuedKey>& keys, protocol::FileIdentifier file) {
+    for (const IssuedKey& issued : keys) {
+        if (issued.file != file) continue;
+        if (issued.usage == KeyUsage::sam_delegated_mac) {
+            out.push_back(session.write_delegated_key(issued.index, key_version, issued.key,
+                                                      issued.limit, issued.uses));
+        } else if (issued.usage == KeyUsage::sam_purchase) {
+            out.push_back(
+                session.write_key(issued.usage, issued.index, key_version, issued.key, 0));
+        } else {
+            out.push_back(session.write_key(issued.usage, issued.index, key_version, issued.key));
+        }
+    }
+}
 
 [[nodiscard]] protocol::Date date(unsigned year, unsigned month, unsigned day) {
     return *protocol::Date::make(year, month, day);
@@ -139,24 +206,15 @@ std::vector<ShortCommand> transit_card_script(const std::array<std::uint8_t, 8>&
                                    challenge};
     std::vector<ShortCommand> out{session.authenticate(),
                                   session.protect(protocol::erase_command())};
-    out.push_back(session.write_key(KeyUsage::application_lock, KeyIndex{0}, key_version,
-                                    card_key(KeyUsage::application_lock, suite)));
+    const auto keys = issued_card_keys(suite);
+    write_keys(out, session, keys, protocol::master_file);
     const protocol::ApplicationDefinition application{protocol::ApplicationKind::transit_purse,
                                                       protocol::transit_aid};
     const auto definition = application.data();
     out.push_back(
         session.protect(protocol::create_file_command(protocol::transit_application, definition)));
     create_files(out, session, protocol::transit_files);
-    for (const auto usage :
-         {KeyUsage::purchase, KeyUsage::load, KeyUsage::transaction_certificate, KeyUsage::unload,
-          KeyUsage::overdraft, KeyUsage::internal_authentication}) {
-        out.push_back(session.write_key(usage, KeyIndex{1}, key_version, card_key(usage, suite)));
-    }
-    for (const auto usage :
-         {KeyUsage::pin_unblock, KeyUsage::pin_reload, KeyUsage::application_lock,
-          KeyUsage::application_unlock, KeyUsage::maintenance, KeyUsage::control}) {
-        out.push_back(session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, suite)));
-    }
+    write_keys(out, session, keys, protocol::transit_application);
     out.push_back(session.write_pin(first_pin));
     const protocol::PublicInfo info{issuer, 2, 1, card_number, date(2025, 1, 1), date(2035, 12, 31),
                                     {}};
@@ -192,34 +250,10 @@ std::vector<ShortCommand> sam_script(const std::array<std::uint8_t, 8>& challeng
     out.push_back(
         session.protect(protocol::create_file_command(protocol::sam_application, definition)));
     create_files(out, session, protocol::sam_application_files);
-    std::uint8_t index = 0;
-    for (const auto of : {Suite::sm4, Suite::triple_des}) {
-        out.push_back(session.write_key(KeyUsage::sam_purchase, KeyIndex{index}, key_version,
-                                        master_key(KeyUsage::purchase, of), 0));
-        out.push_back(session.write_delegated_key(
-            KeyIndex{index}, key_version, master_key(KeyUsage::application_lock, of),
-            protocol::delegated_lock_limit, protocol::uses_unlimited));
-        ++index;
-    }
-    for (std::uint8_t usage = 0x46; usage <= 0x48; ++usage) {  // general, one purpose each
-        out.push_back(session.write_delegated_key(KeyIndex{index}, key_version,
-                                                  master_key(KeyUsage::maintenance, Suite::sm4),
-                                                  usage, protocol::uses_unlimited));
-        ++index;
-    }
-    for (const auto of : {Suite::sm4, Suite::triple_des}) {  // counted
-        out.push_back(session.write_delegated_key(KeyIndex{index}, key_version,
-                                                  master_key(KeyUsage::application_lock, of),
-                                                  protocol::delegated_lock_limit, counted_uses));
-        ++index;
-    }
-    for (const auto usage : {KeyUsage::control, KeyUsage::application_lock,
-                             KeyUsage::application_unlock, KeyUsage::maintenance}) {
-        out.push_back(session.write_key(usage, KeyIndex{0}, key_version, card_key(usage, suite)));
-    }
+    const auto keys = issued_sam_keys(suite);
+    write_keys(out, session, keys, protocol::sam_application);
     out.push_back(protocol::select_file(protocol::master_file));
-    out.push_back(session.write_key(KeyUsage::maintenance, KeyIndex{0}, key_version,
-                                    sam_master_file_key(suite)));
+    write_keys(out, session, keys, protocol::master_file);
     const auto activation = session.activate(serial);
     out.push_back(activation.command);
     if (receipt != nullptr) *receipt = activation.receipt;

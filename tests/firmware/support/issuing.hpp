@@ -98,6 +98,19 @@ private:
 /// The SAM's key 36 of its MF, for the terminal number.
 [[nodiscard]] PurseKey sam_master_file_key(Suite suite);
 
+/// A key of an issued chip. docs/card_commands.md, 3.
+struct IssuedKey {
+    protocol::FileIdentifier file;  ///< of the MF or DF that holds it
+    protocol::KeyUsage usage;
+    protocol::KeyIndex index;
+    PurseKey key;
+    std::uint8_t limit = 0;  ///< a delegated key's, with its uses
+    protocol::KeyUses uses = protocol::uses_unlimited;
+};
+/// Every key but the PIN, in the order in which an application gets them.
+[[nodiscard]] std::vector<IssuedKey> issued_card_keys(Suite suite);
+[[nodiscard]] std::vector<IssuedKey> issued_sam_keys(Suite suite);
+
 extern const protocol::IssuerId issuer;
 extern const protocol::CardNumber card_number;
 extern const protocol::TerminalNumber terminal;
