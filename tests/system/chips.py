@@ -31,10 +31,10 @@ class Slot:
 
     $ONECARD_BOARD says on which board its chips run: virtual, or mps2 with the image in $ONECARD_IMAGE."""
 
-    def __init__(self, programs, port):
+    def __init__(self, programs, port, image=os.environ.get('ONECARD_IMAGE')):
         board = ['--board', os.environ.get('ONECARD_BOARD', 'virtual')]
-        if 'ONECARD_IMAGE' in os.environ:
-            board += ['--image', os.environ['ONECARD_IMAGE']]
+        if image:
+            board += ['--image', image]
         self.process = subprocess.Popen([str(pathlib.Path(programs) / 'onecard-card'), '--control', '--port', str(port), *board],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lines = queue.Queue()
@@ -55,7 +55,7 @@ class Slot:
     def tell(self, line):
         self.process.stdin.write(line + '\n')
         self.process.stdin.flush()
-        while (answer := self._line()) in ('torn', 'gone', 'held'):
+        while (answer := self._line()) in ('torn', 'gone', 'held', 'uncut'):
             pass
         if answer != 'ok':
             raise RuntimeError(f'{line}: {answer}')
