@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint16_t content_object_first = file_object_first + file_count_max;
 constexpr std::size_t chunk_size = 128;  // of a transparent file: one object each
 constexpr std::size_t description_size_max = 17 + dedicated_file_name_max;
+constexpr std::size_t state_offset = 5;  // in a description: `save`
 constexpr std::uint32_t bytes_kept_for_applications = 6 * 1024;
 
 [[nodiscard]] ObjectId description_object(FileHandle file) {
@@ -284,8 +285,11 @@ Outcome<void> FileSystem::set_state(Transaction& change, FileHandle handle, File
     if (file.state == FileState::terminated && state != FileState::terminated) {
         return fail(StatusWord::conditions_not_satisfied);  // for good
     }
-    file.state = state;
-    return save(change, handle, file);
+    // Nothing but this byte of what stands there.
+    std::array<std::uint8_t, description_size_max> bytes{};
+    ONECARD_TRY(size, store_->read(description_object(handle), bytes));
+    bytes[state_offset] = static_cast<std::uint8_t>(state);
+    return change.put(description_object(handle), Bytes{bytes}.first(size));
 }
 
 // ---- Access ------------------------------------------------------------------------------------

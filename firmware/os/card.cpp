@@ -143,6 +143,9 @@ constexpr std::uint8_t get_data_ins = 0xCA;
 
 [[nodiscard]] Outcome<void> run_and_commit(Context& card, Bytes raw) {
     ONECARD_TRY(urgency, run(card, raw));
+    if (card.command->success == Success::deed && !card.is_done) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
     if (card.is_settled && card.change.empty()) return {};
     const auto done = card.commit(urgency);
     if (!done) card.session.rights = {};  // what VERIFY proved did not become durable
@@ -166,8 +169,8 @@ constexpr std::uint8_t get_data_ins = 0xCA;
             static_cast<std::uint8_t>(state) ^ static_cast<unsigned>(FileState::active);
         if (other != 0) return fail(StatusWord::function_not_supported);
     }
-    const bool must_prove =
-        command.proves || command.protection == Protection::always || card.proof.was_asked();
+    const bool must_prove = command.success != Success::any ||
+                            command.protection == Protection::always || card.proof.was_asked();
     if (must_prove && !card.proof.is_still_right()) return fail(StatusWord::no_precise_diagnosis);
     return {};
 }
@@ -183,6 +186,13 @@ void forget_refused(Context& card) {
         (void)card.store.commit(card.change, Urgency::tap);
     }
     card.change.clear();
+}
+
+/// A refusal never reads like a success, whatever has become of its reason.
+[[nodiscard]] StatusWord refusal(StatusWord why) {
+    const unsigned class_of_success = static_cast<unsigned>(StatusWord::ok) >> 8;
+    return static_cast<unsigned>(why) >> 8 == class_of_success ? StatusWord::no_precise_diagnosis
+                                                               : why;
 }
 
 }  // namespace
@@ -203,6 +213,11 @@ Outcome<void> Context::commit(Urgency urgency) {
     is_settled = true;
     if (change.empty()) return {};
     return store.commit(change, urgency);
+}
+
+Outcome<void> Context::done_if(bool is_there) {
+    is_done = is_there;
+    return refuse_unless(is_there, StatusWord::memory_failure);
 }
 
 Outcome<FileHandle> Context::short_file(std::uint8_t sfi) const {
@@ -258,14 +273,14 @@ std::size_t Card::process(Bytes command, ResponseBuffer response) {
     context_.warning = StatusWord::ok;
     context_.proven.reset();
     context_.proof.forget();
-    context_.is_settled = false;
+    context_.is_settled = context_.is_done = false;
     auto done = run_and_commit(context_, command);
     // The store empties what it has taken: nothing that was staged is left, whoever was to commit.
     const bool is_kept = context_.is_settled && context_.change.empty();
     if (done && !(is_kept && context_.answer.ok())) done = fail(StatusWord::no_precise_diagnosis);
     if (!done) forget_refused(context_);
     const std::size_t size = done ? context_.answer.size() : 0;
-    const auto status = static_cast<std::uint16_t>(done ? context_.warning : done.error());
+    const auto status = static_cast<std::uint16_t>(done ? context_.warning : refusal(done.error()));
     crypto::wipe(response.subspan(size));
     response[size] = static_cast<std::uint8_t>(status >> 8);
     response[size + 1] = static_cast<std::uint8_t>(status);

@@ -20,13 +20,21 @@ enum class Needs : std::uint8_t {
     session,           ///< the personalisation session
 };
 
+/// What must have come about before the command may answer that it succeeded, whatever its handler
+/// says.
+enum class Success : std::uint8_t {
+    any,
+    proof,  ///< something was proved (with protection `always` it is in any case)
+    deed,   ///< and what was done was read back: Context::is_done
+};
+
 struct Command {
     std::uint8_t cla, ins;
     Protection protection;
     Where where;
     Needs needs;
-    KeyUsage mac_key;        ///< for operational secure messaging
-    bool proves;             ///< succeeds only when something was proved, MACs above apart
+    KeyUsage mac_key;  ///< for operational secure messaging
+    Success success;
     bool continues;          ///< does not close an open transaction
     Urgency urgency;         ///< of its commit
     std::uint8_t le_answer;  ///< size of a fixed answer; 0: none, or the handler looks at Le

@@ -83,6 +83,7 @@ struct Context {
     Transaction change{};
     const Command* command = nullptr;  ///< that runs
     bool is_settled = false;           ///< it has committed
+    bool is_done = false;              ///< and seen in the store what it did: Success::deed
     Proof proof{};                     ///< of this command
     std::optional<KeySlot> proven{};   ///< a key whose try must be given back, come what may
     protocol::ByteWriter answer{MutableBytes{}};
@@ -105,6 +106,8 @@ struct Context {
     /// more, and sees that the store has taken it. The loop does it for every command; a handler
     /// whose answer is read back from the store does it itself, before.
     [[nodiscard]] Outcome<void> commit(Urgency);
+    /// The handler's last word when it must read back what it did. memory_failure otherwise.
+    [[nodiscard]] Outcome<void> done_if(bool is_there);
     void close_transactions() {
         session.purse = {};
         session.sam.close();

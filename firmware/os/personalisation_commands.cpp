@@ -287,9 +287,12 @@ Outcome<void> write_key(Context& card, const Request& request) {
     ONECARD_CHECK(card.write_key(fresh.key, fresh.used));
     // It is the key that was sent.
     ONECARD_TRY(stored, card.key(static_cast<KeyUsage>(request.p1()), KeyIndex{request.p2()}));
+    const Bytes header = plain->first(protocol::KeyHeader::size);
     const Bytes sent = plain->subspan(protocol::KeyHeader::size, stored.size);
-    return refuse_unless(crypto::equal_constant_time(stored.bytes(), sent),
-                         StatusWord::memory_failure);
+    const bool is_it = stored.version == KeyVersion{header[0]} && stored.suite == header[1] &&
+                       stored.tries_max == header[2] >> 4 && stored.limit == header[3] &&
+                       crypto::equal_constant_time(stored.bytes(), sent);
+    return card.done_if(is_it);
 }
 
 Outcome<void> activate(Context& card, const Request& request) {

@@ -35,8 +35,7 @@ constexpr std::size_t cryptogram_size = 8;
     ONECARD_CHECK(card.write_key(fresh));
     ONECARD_TRY(stored, card.key(KeyUsage::pin, old.index));
     ONECARD_TRY(wanted, parse_pin(digits));
-    return refuse_unless(crypto::equal_constant_time(stored.bytes(), wanted),
-                         StatusWord::memory_failure);
+    return card.done_if(crypto::equal_constant_time(stored.bytes(), wanted));
 }
 
 /// 80 5E 01 00: old FF new. domain.md 1.1.
@@ -150,8 +149,8 @@ Outcome<void> block_application(Context& card, const Request& request) {
     ONECARD_CHECK(card.files.set_state(card.change, card.session.directory, state));
     ONECARD_CHECK(card.commit(Urgency::ordinary));
     ONECARD_TRY(state_now, card.files.state(card.session.directory));
-    return refuse_unless(state_now != FileState::active && state_now == look_again_at(state),
-                         StatusWord::memory_failure);
+    const auto wanted = request.p2() == 1 ? FileState::terminated : FileState::deactivated;
+    return card.done_if(state_now == wanted);
 }
 
 Outcome<void> unblock_application(Context& card, const Request& request) {
@@ -175,8 +174,7 @@ Outcome<void> block_card(Context& card, const Request& request) {
     ONECARD_CHECK(stage_chip_info(card.change, chip));
     ONECARD_CHECK(card.commit(Urgency::ordinary));
     ONECARD_TRY(chip_now, read_chip_info(card.store));
-    return refuse_unless(chip_now.life_cycle == protocol::LifeCycle::blocked,
-                         StatusWord::memory_failure);
+    return card.done_if(chip_now.life_cycle == protocol::LifeCycle::blocked);
 }
 
 }  // namespace firmware::commands

@@ -47,16 +47,30 @@ constexpr std::size_t factor_size = 8;
             protocol::read_big_endian(std::span<const std::uint8_t, 4>{stored}));
         session.reserved_end = std::min(end, first + count);
     }
-    if (look_again_at(session.next_sequence) >= look_again_at(session.reserved_end)) {
+    const std::uint32_t taken = session.next_sequence++;
+    if (look_again_at(session.next_sequence) - 1 != taken ||
+        taken >= look_again_at(session.reserved_end)) {
         return fail(StatusWord::no_precise_diagnosis);
     }
-    return protocol::TerminalSequence{session.next_sequence++};
+    return protocol::TerminalSequence{taken};
 }
 
-/// 9403 when there is no such key. One that cannot be read is another matter.
-[[nodiscard]] Outcome<KeySlot> one_of(Outcome<KeySlot> slot) {
-    if (slot || slot.error() != StatusWord::referenced_data_not_found) return slot;
-    return fail(StatusWord::key_index_not_supported);
+/// The master of this version and suite. 9403 when there is none; one that cannot be read is
+/// another matter.
+[[nodiscard]] Outcome<Key> purchase_master(const Context& card, const SamPurchaseData& wanted) {
+    const auto slot = card.keys.find(card.session.directory, KeyUsage::sam_purchase,
+                                     wanted.key_version, wanted.suite);
+    if (!slot) {
+        const bool is_absent = slot.error() == StatusWord::referenced_data_not_found;
+        return fail(is_absent ? StatusWord::key_index_not_supported : slot.error());
+    }
+    auto master = card.keys.load(*slot);
+    if (master &&
+        (master->owner != card.session.directory || master->usage != KeyUsage::sam_purchase ||
+         master->version != wanted.key_version)) {
+        return fail(StatusWord::no_precise_diagnosis);
+    }
+    return master;
 }
 
 [[nodiscard]] Outcome<protocol::TerminalNumber> terminal_number(const Context& card) {
@@ -184,9 +198,7 @@ Outcome<void> initialise_purchase(Context& card, const Request& request) {
     if (data.type == protocol::grey_lock_type && data.amount != protocol::Money{}) {
         return fail(StatusWord::incorrect_data);  // a lock is a purchase of nothing
     }
-    ONECARD_TRY(slot, one_of(card.keys.find(card.session.directory, KeyUsage::sam_purchase,
-                                            data.key_version, data.suite)));
-    ONECARD_TRY(master, card.keys.load(slot));
+    ONECARD_TRY(master, purchase_master(card, data));
     ONECARD_TRY(terminal, terminal_number(card));
     ONECARD_TRY(sequence, take_sequence(card));
     const PurseKey purchase_key = crypto::purse::diversify(
@@ -245,16 +257,15 @@ Outcome<void> prepare_delegated(Context& card, const Request& request) {
     if (levels > 3) return fail(StatusWord::incorrect_p1_p2);
     ONECARD_CHECK(
         refuse_unless(request.data.size() == levels * factor_size, StatusWord::wrong_length));
-    ONECARD_TRY(slot, one_of(card.keys.find(card.session.directory, KeyUsage::sam_delegated_mac,
-                                            KeyIndex{request.p2()})));
-    ONECARD_TRY(master, card.keys.load(slot));
+    ONECARD_TRY(master, card.key(KeyUsage::sam_delegated_mac, KeyIndex{request.p2()},
+                                 StatusWord::key_index_not_supported));
     if (master.limit != request.p1()) return fail(StatusWord::conditions_not_satisfied);
     if (master.uses != protocol::uses_unlimited) {
-        ONECARD_TRY(left, card.keys.uses_left(slot, master.uses));
+        ONECARD_TRY(left, card.keys.uses_left(master.slot, master.uses));
         if (left == 0) return fail(StatusWord::counter_exhausted);
     }
     card.session.sam.delegated.emplace(derive(master.purse_key(), request.data), request.p1(),
-                                       slot);
+                                       master.slot);
     return {};
 }
 
