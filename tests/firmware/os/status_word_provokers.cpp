@@ -4,16 +4,6 @@ namespace tests::status_words {
 
 namespace {
 
-constexpr std::array<std::uint8_t, 3> wrong_pin{0x65, 0x43, 0x21};
-
-void block_pin(Chip& card) {
-    for (int i = 0; i < 3; ++i) (void)card.send(protocol::verify_pin(wrong_pin));
-}
-void block_card(Chip& card) {
-    select_master(card);
-    card.must(
-        protect(card, card_key(KeyUsage::application_lock, Suite::sm4), {{0x84, 0x16, 0, 0}, {}}));
-}
 [[nodiscard]] std::function<Data(Chip&)> fixed(std::string_view text) {
     return [command = hex(text)](Chip&) { return command; };
 }
@@ -41,6 +31,12 @@ void add_any(Provokers& to) {
     add("6E00", "class", nothing, "A0A40000 02 3F00");
     add("6D00", "instruction", nothing, "00FF0000");
     add("6A81", "card blocked", block_card, "00A40000 02 3F00");
+    add("6581", "the chip's own entry is damaged", nothing, "00A40000 02 3F00");
+    to.all.back().damage = [](const Chip&) { return Objects{firmware::objects::chip}; };
+}
+
+[[nodiscard]] std::function<Objects(const Chip&)> file_objects(std::uint16_t identifier) {
+    return [identifier](const Chip& chip) { return descriptions_of(chip, identifier); };
 }
 
 void add_files(Provokers& to) {
@@ -53,6 +49,9 @@ void add_files(Provokers& to) {
         select, "6283", "application blocked", [](Chip& chip) { block_application(chip, 0); },
         fixed("00A40400 08 A000000632010105"));
 
+    // The application's description, or the image that its FCI carries.
+    to.add_damaged(select, "file damaged", file_objects(0x3F01));
+
     const Good binary{"READ BINARY", ready_card, {0x00, 0xB0, 0x95, 0x00}, no_data, 30};
     add_common(to, binary, "LS");
     to.add(binary, "6A86", "P1-P2", nothing, fixed("00B0B50000"));
@@ -61,6 +60,7 @@ void add_files(Provokers& to) {
     to.add(binary, "6982", "access", nothing, fixed("00B0960000"));
     to.add(binary, "6986", "no current file", nothing, fixed("00B0000000"));
     to.add(binary, "6B00", "offset", nothing, fixed("00B0951E00"));
+    to.add_damaged(binary, "file damaged", file_objects(0x0015));
 
     const Good record{"READ RECORD", ready_card, {0x00, 0xB2, 0x01, 0xC4}, no_data, 23};
     add_common(to, record, "LPSE");
@@ -68,10 +68,12 @@ void add_files(Provokers& to) {
     to.add(record, "6981", "not a record file", nothing, fixed("00B201AC00"));
     to.add(record, "6986", "no current file", nothing, fixed("00B2010400"));
     to.add(record, "6A83", "no such record", nothing, fixed("00B20BC400"));
+    to.add(record.name, "6982", "access", rich_card, nothing, fixed("00B201DC00"));
+    to.add_damaged(record, "file damaged", file_objects(0x0018));
 
     const Good update{"UPDATE BINARY",    ready_card, {0x04, 0xD6, 0x97, 0x05},
                       holding({1, 2, 3}), {},         KeyUsage::maintenance};
-    add_common(to, update, "NCMTWKBG");
+    add_common(to, update, "NCMTWKBGFX");
     const auto spoilt = [&](const Good& good, const char* word, const char* cause,
                             std::array<std::uint8_t, 4> header, Data data) {
         to.add(good, word, cause, nothing, [=](Chip& chip) {
@@ -85,6 +87,9 @@ void add_files(Provokers& to) {
     spoilt(update, "6981", "not a transparent file", {0x04, 0xD6, 0x98, 5}, {1});
     spoilt(update, "6986", "no current file", {0x04, 0xD6, 0x00, 5}, {1});
     spoilt(update, "6B00", "offset", {0x04, 0xD6, 0x97, 60}, {1});
+    to.add(update.name, "6982", "access", rich_card, nothing, [update](Chip& chip) {
+        return update.command(chip, Form::right, [](Data&, auto& head) { head[2] = 0x99; });
+    });
 
     const auto rail = journey(3);
     const Good rewrite{"UPDATE RECORD",
@@ -93,7 +98,7 @@ void add_files(Provokers& to) {
                        holding({rail.begin(), rail.end()}),
                        {},
                        KeyUsage::maintenance};
-    add_common(to, rewrite, "NCMTWKBG");
+    add_common(to, rewrite, "NCMTWKBGFX");
     spoilt(rewrite, "6700", "length", {0x04, 0xDC, 0x01, 0xD4}, {});
     spoilt(rewrite, "6A86", "P1-P2", {0x04, 0xDC, 0x01, 0xD5}, {1});
     spoilt(rewrite, "6A82", "no such file", {0x04, 0xDC, 0x01, 0xCC}, {1});
@@ -108,7 +113,7 @@ void add_files(Provokers& to) {
                       holding({rail.begin(), rail.end()}),
                       {},
                       KeyUsage::maintenance};
-    add_common(to, append, "NCMTWKPBG");
+    add_common(to, append, "NCMTWKPBGFX");
     spoilt(append, "6700", "length", {0x04, 0xE2, 0x00, 0xD0}, Data(129));
     spoilt(append, "6A82", "no such file", {0x04, 0xE2, 0x00, 0xC8}, {1});
     spoilt(append, "6981", "not a record file", {0x04, 0xE2, 0x00, 0xB8}, {1});
@@ -130,7 +135,8 @@ void add_authentication(Provokers& to) {
                 crypto::purse::Challenge{challenge_of(card)});
             return Data{cryptogram.begin(), cryptogram.end()};
         }};
-    add_common(to, external, "LPSW");
+    add_common(to, external, "LPSWF");
+    to.add_damaged_key(external, KeyUsage::control);
     const auto wrong_answer = [](Chip& card) {
         (void)challenge_of(card);
         return hex("00820000 08 0000000000000000");
@@ -153,6 +159,7 @@ void add_authentication(Provokers& to) {
                         holding({1, 2, 3, 4, 5, 6, 7, 8}),
                         8};
     add_common(to, internal, "LPESBG");
+    to.add_damaged_key(internal, KeyUsage::internal_authentication);
     to.add(internal, "6A88", "no such key", nothing, fixed("00880009 08 0102030405060708"));
 }
 
@@ -160,13 +167,15 @@ void add_pins(Provokers& to) {
     const auto with_pin = holding({first_pin.begin(), first_pin.end()});
     Good verifies{"VERIFY", ready_card, {0x00, 0x20, 0x00, 0x00}, with_pin};
     verifies.wrong_length = Data(9, 0x12);
-    add_common(to, verifies, "LPSBGKW");
+    add_common(to, verifies, "LPSBGKWF");
+    to.add_damaged_key(verifies, KeyUsage::pin);
     to.add(verifies, "63Cx", "another PIN", nothing, fixed("00200000 03 654321"));
     to.add(verifies, "6983", "tries used up", block_pin, fixed("00200000 03 123456"));
 
     const Good change{
         "CHANGE PIN", ready_card, {0x80, 0x5E, 0x01, 0x00}, holding(hex("123456FF9876"))};
-    add_common(to, change, "SBGKWP");
+    add_common(to, change, "SBGKWPF");
+    to.add_damaged_key(change, KeyUsage::pin);
     to.add(change, "63Cx", "another PIN", nothing, fixed("805E0100 06 654321FF9876"));
     to.add(change, "6983", "tries used up", block_pin, fixed("805E0100 06 123456FF9876"));
     to.add(change, "6A80", "new PIN malformed", nothing, fixed("805E0100 06 123456FF9A76"));
@@ -180,7 +189,8 @@ void add_pins(Provokers& to) {
     };
     Good reload{
         "RELOAD PIN", ready_card, {0x80, 0x5E, 0x00, 0x00}, holding(reload_data(hex("9876")))};
-    add_common(to, reload, "LSBGKWP");
+    add_common(to, reload, "LSBGKWPF");
+    to.add_damaged_key(reload, KeyUsage::pin_reload);
     to.add(reload, "6988", "MAC wrong", nothing, fixed("805E0000 06 9876 00000000"));
     to.add(
         reload, "6983", "tries used up",
@@ -208,12 +218,12 @@ void add_pins(Provokers& to) {
                  {},
                  KeyUsage::pin_unblock};
     unblock.wrong_length = Data(33);
-    add_common(to, unblock, "LPNCMTKBGW");
-    to.add(unblock, "6985", "PIN not blocked", nothing, [=](Chip& card) {
-        Good now = unblock;
-        now.data = holding(enciphered(hex("9876")));
-        return now.command(card);
-    });
+    add_common(to, unblock, "LPNCMTKBGWX");
+    Good at_once = unblock;
+    at_once.data = holding(enciphered(hex("9876")));
+    const auto send_at_once = [at_once](Chip& card) { return at_once.command(card); };
+    to.add(unblock, "6985", "PIN not blocked", nothing, send_at_once);
+    to.add(unblock, "6A84", "reserve used up", block_pin_and_drain, send_at_once);
     to.add(unblock, "6A80", "new PIN malformed", nothing, [=](Chip& card) {
         return unblock.command(card, Form::right,
                                [&](Data& data, auto&) { data = enciphered(hex("9A")); });
@@ -237,7 +247,7 @@ void add_management(Provokers& to) {
                {},
                KeyUsage::control};
     write.wrong_length = Data(33);
-    add_common(to, write, "LNCMTKBGW");
+    add_common(to, write, "LNCMTKBGWFX");
     const auto spoilt = [&](const char* word, const char* cause, std::uint8_t index,
                             std::string_view header) {
         to.add(write, word, cause, nothing, [=](Chip& card) {
@@ -248,10 +258,35 @@ void add_management(Provokers& to) {
     };
     spoilt("6A80", "key malformed", 1, "0201AA00");
     spoilt("6985", "no such key to replace", 2, "0204AA00");
+    to.add(write, "6A80", "a SAM usage that section 8 lacks", nothing, [=](Chip& card) {
+        return write.command(card, Form::right, [](Data& data, auto& head) {
+            data =
+                enciphered_key("0104002700000000");  // with two bytes of uses; type 07, one level
+            head[2] = 0x25;
+        });
+    });
+    to.add(
+        write.name, "6A84", "no room for another key", blank,
+        [](Chip& chip) {
+            auto session = open_session(chip);
+            const PurseKey key = card_key(KeyUsage::purchase, Suite::sm4);
+            for (std::uint8_t index = 0; index < firmware::objects::key_slot_count; ++index) {
+                chip.must(session.write_key(KeyUsage::purchase, protocol::KeyIndex{index},
+                                            protocol::KeyVersion{1}, key));
+            }
+        },
+        in_session([](crypto::purse::PersonalisationSession& session) {
+            return session.write_key(KeyUsage::load, protocol::KeyIndex{1}, protocol::KeyVersion{1},
+                                     card_key(KeyUsage::load, Suite::sm4));
+        }));
 
     const Good block{"APPLICATION BLOCK",       ready_card, {0x84, 0x1E, 0x00, 0x00}, no_data, {},
                      KeyUsage::application_lock};
-    add_common(to, block, "LPNCMTW");
+    add_common(to, block, "LPNCMTWFX");
+    to.add(
+        block, "6985", "application blocked for good",
+        [](Chip& chip) { block_application(chip, 1); },
+        [block](Chip& chip) { return block.command(chip); });
     to.add(block.name, "6A88", "no such key", blank, nothing,
            [block](Chip& chip) { return block.command(chip); });
     to.add(block, "6985", "in the MF", select_master,
@@ -263,12 +298,19 @@ void add_management(Provokers& to) {
     };
     const Good unblock{"APPLICATION UNBLOCK", ready_card, {0x84, 0x18, 0x00, 0x00},
                        block_first,           {},         KeyUsage::application_unlock};
-    add_common(to, unblock, "LPNCMTW");
+    add_common(to, unblock, "LPNCMTWX");
     Good at_once = unblock;
     at_once.data = no_data;
     const auto send_at_once = [at_once](Chip& chip) { return at_once.command(chip); };
     to.add(unblock, "6A88", "no such key", select_master, send_at_once);
     to.add(unblock, "6985", "not blocked", nothing, send_at_once);
+    to.add(
+        unblock, "6A84", "reserve used up",
+        [](Chip& card) {
+            drain(card);
+            (void)card.send(protocol::select_by_name(protocol::transit_aid));
+        },
+        send_at_once);
     to.add(
         unblock, "9303", "application blocked for good",
         [](Chip& card) { block_application(card, 1); }, send_at_once);
@@ -282,7 +324,7 @@ void add_management(Provokers& to) {
                           },
                           {},
                           KeyUsage::application_lock};
-    add_common(to, card_block, "LPNCMTW");
+    add_common(to, card_block, "LPNCMTWFX");
     to.add(card_block.name, "6A88", "no such key", ready_sam, nothing,
            [card_block](Chip& chip) { return card_block.command(chip); });
     to.add(card_block, "6985", "MF not selected", nothing, [card_block](Chip& chip) {
@@ -316,6 +358,11 @@ void add_session(Provokers& to) {
         },
         wrong);
 
+    to.add(open, "6581", "the memory fails", blank, nothing, wrong);
+    to.add(open, "6581", "transport key damaged", blank, nothing, wrong);
+    to.all.back().damage = [](const Chip&) { return Objects{firmware::objects::transport_key}; };
+    to.add(open, "6882", "sent protected", blank, nothing, fixed("04820000 08 0000000000000000"));
+
     using Session = crypto::purse::PersonalisationSession;
     const auto add_common_of = [&](const char* name, std::string_view without_session,
                                    std::function<protocol::ShortCommand(Session&)> make) {
@@ -325,6 +372,7 @@ void add_session(Provokers& to) {
                    (void)session.protect(protocol::erase_command());  // a number left out
                    return make(session);
                }));
+        to.add(name, "6581", "the memory fails", unfinished, nothing, in_session(make));
         Data plain = hex(without_session);
         plain[0] &= 0xFB;
         to.add(
@@ -380,55 +428,6 @@ Provokers make_provokers() {
     add_purse(out);
     add_sam(out);
     return out;
-}
-
-std::map<std::string, unsigned> command_instructions() {
-    return {{"SELECT", 0x00A4},
-            {"READ BINARY", 0x00B0},
-            {"READ RECORD", 0x00B2},
-            {"UPDATE BINARY", 0x00D6},
-            {"UPDATE RECORD", 0x00DC},
-            {"APPEND RECORD", 0x00E2},
-            {"GET CHALLENGE", 0x0084},
-            {"EXTERNAL AUTHENTICATE", 0x0082},
-            {"EXTERNAL AUTHENTICATE, blank chip", 0x0082},
-            {"INTERNAL AUTHENTICATE", 0x0088},
-            {"VERIFY", 0x0020},
-            {"CHANGE PIN", 0x805E},
-            {"RELOAD PIN", 0x805E},
-            {"PIN UNBLOCK", 0x8024},
-            {"WRITE KEY", 0x80D4},
-            {"APPLICATION BLOCK", 0x801E},
-            {"APPLICATION UNBLOCK", 0x8018},
-            {"CARD BLOCK", 0x8016},
-            {"GET DATA", 0x80CA},
-            {"ERASE", 0x800E},
-            {"CREATE FILE", 0x80E0},
-            {"ACTIVATE", 0x8044},
-            {"GET BALANCE", 0x805C},
-            {"INITIALIZE FOR LOAD", 0x8050},
-            {"INITIALIZE FOR UNLOAD", 0x8050},
-            {"INITIALIZE FOR UPDATE", 0x8050},
-            {"INITIALIZE FOR PURCHASE", 0x8050},
-            {"INITIALIZE FOR CAPP PURCHASE", 0x8050},
-            {"CREDIT FOR LOAD", 0x8052},
-            {"DEBIT FOR UNLOAD", 0x8054},
-            {"UPDATE OVERDRAW LIMIT", 0x8058},
-            {"GET MESSAGE", 0x80CA},
-            {"UPDATE CAPP DATA CACHE", 0x80DC},
-            {"DEBIT", 0x8054},
-            {"GET TRANSACTION PROVE", 0x805A},
-            {"INIT SAM FOR PURCHASE", 0x8070},
-            {"CREDIT SAM FOR PURCHASE", 0x8072},
-            {"INITIALIZE FOR GREY LOCK", 0xE07A},
-            {"INITIALIZE FOR GREY UNLOCK", 0xE07A},
-            {"GREY LOCK", 0xE07C},
-            {"DEBIT FOR UNLOCK", 0xE07E},
-            {"GREY UNLOCK", 0xE07E},
-            {"GET LOCK PROOF", 0xE0CA},
-            {"SAM GREY DEBIT", 0xE044},
-            {"80 1A", 0x801A},
-            {"80 FA", 0x80FA}};
 }
 
 }  // namespace tests::status_words

@@ -4,6 +4,7 @@
 
 namespace tests::status_words {
 
+using protocol::KeyIndex;
 using protocol::TransactionType;
 
 namespace {
@@ -18,34 +19,12 @@ namespace {
     const Bytes bytes = command.bytes();
     return {bytes.begin() + 5, bytes.begin() + 5 + bytes[4]};
 }
-void verify(Chip& card) {
-    card.must(protocol::verify_pin(first_pin));
-}
-
-/// Purse state with counters that have come to their end.
-void exhaust_counters(Chip& card) {
-    firmware::Store store{card.flash()};
-    if (!store.mount()) throw std::runtime_error{"the chip does not mount"};
-    firmware::Transaction change;
-    for (const std::uint8_t which : {std::uint8_t{0}, std::uint8_t{1}}) {
-        Data state(255);
-        const auto id = firmware::objects::state(0, which);
-        state.resize(store.read(id, state).value());
-        const std::size_t at = which == 0 ? 7 : 0;
-        state[at] = state[at + 1] = 0xFF;
-        if (!change.put(id, state)) throw std::runtime_error{"the state does not fit"};
-    }
-    if (!store.commit(change, firmware::Urgency::tap)) throw std::runtime_error{"no commit"};
-    card.power_on();
-    card.must(protocol::select_by_name(protocol::transit_aid));
-}
-
 const Data one_fen = hex("01 00000001 000001000050");
 const Data fortune = hex("01 7FFFFFFF 000001000050");
 const Data other_key = hex("07 00000001 000001000050");
 
 /// An INITIALIZE of the issuer's kind: the PIN guards it.
-void add_online(Provokers& to, const char* name, std::uint8_t p1, unsigned size, bool has_amount) {
+void add_online(Provokers& to, const char* name, std::uint8_t p1, unsigned size, KeyUsage usage) {
     const Good good{name,
                     ready_card,
                     {0x80, 0x50, p1, 0x02},
@@ -55,6 +34,7 @@ void add_online(Provokers& to, const char* name, std::uint8_t p1, unsigned size,
                     },
                     size};
     add_common(to, good, "LPESD");
+    to.add_damaged_key(good, usage);
     const auto at_once = [p1](Chip&) {
         return bytes_of(protocol::make_command(0x80, 0x50, p1, 0x02, one_fen));
     };
@@ -73,12 +53,13 @@ void add_online(Provokers& to, const char* name, std::uint8_t p1, unsigned size,
            [p1](Chip&) { return bytes_of(protocol::make_command(0x80, 0x50, p1, 0x02, one_fen)); });
     to.add(good, "9403", "no such key", nothing, with(other_key));
     to.add(good, "9402", "counter at its end", exhaust_counters, with(one_fen));
-    if (has_amount) to.add(good, "9401", "amount", nothing, with(fortune));
+    if (usage != KeyUsage::overdraft) to.add(good, "9401", "amount", nothing, with(fortune));
 }
 
 void add_offline(Provokers& to, const char* name, std::uint8_t p1) {
     const Good good{name, ready_card, {0x80, 0x50, p1, 0x02}, holding(one_fen), 15};
     add_common(to, good, "LPESDBG");
+    to.add_damaged_key(good, KeyUsage::purchase);
     const auto with = [good](const Data& data) {
         return [good, data](Chip& card) {
             return good.command(card, Form::right, [&](Data& body, auto&) { body = data; });
@@ -90,8 +71,9 @@ void add_offline(Provokers& to, const char* name, std::uint8_t p1) {
 }
 
 /// What answers an INITIALIZE: wrong MAC, wrong state, and the last try.
-void add_second(Provokers& to, const Good& good, std::string_view letters) {
-    add_common(to, good, letters);
+void add_second(Provokers& to, const Good& good, KeyUsage usage) {
+    add_common(to, good, "LPESDWBG");
+    to.add_damaged_key(good, usage);
     const auto wrong = [good](Chip& card) {
         return good.command(card, Form::right, [](Data& data, auto&) { data.back() ^= 1; });
     };
@@ -109,11 +91,6 @@ void add_second(Provokers& to, const Good& good, std::string_view letters) {
         for (int i = 0; i < 9; ++i) (void)card.send(wrong(card));
     };
     to.add(good, "9303", "MAC wrong for the last time", lose_all, wrong, true);
-}
-
-[[nodiscard]] Chip& terminal_sam() {
-    static Chip sam = ready_sam();
-    return sam;
 }
 
 [[nodiscard]] Data pay(Chip& card) {
@@ -151,16 +128,26 @@ void add_second_commands(Provokers& to) {
                        ready_card,
                        {0x80, 0x52, 0, 0},
                        [](Chip& card) { return data_of(credit(card, 1)); },
-                       4};
-    add_second(to, load_it, "LPESDW");
-    const Good unload{"DEBIT FOR UNLOAD", ready_card, {0x80, 0x54, 3, 0}, unload_data, 4};
-    add_second(to, unload, "LPESDW");
+                       4,
+                       {},
+                       {1, 2, 3},
+                       true};
+    add_second(to, load_it, KeyUsage::load);
+    add_common(to, load_it, "F");
+    const Good unload{"DEBIT FOR UNLOAD", ready_card, {0x80, 0x54, 3, 0}, unload_data, 4, {},
+                      {1, 2, 3},          true};
+    add_second(to, unload, KeyUsage::unload);
+    add_common(to, unload, "F");
     const Good limit{"UPDATE OVERDRAW LIMIT",
                      ready_card,
                      {0x80, 0x58, 0, 0},
                      [](Chip& card) { return limit_data(card, 500); },
-                     4};
-    add_second(to, limit, "LPESDW");
+                     4,
+                     {},
+                     {1, 2, 3},
+                     true};
+    add_second(to, limit, KeyUsage::overdraft);
+    add_common(to, limit, "F");
     to.add(
         limit, "6A80", "below what is owed",
         [limit](Chip& card) {
@@ -171,7 +158,8 @@ void add_second_commands(Provokers& to) {
             return bytes_of(protocol::make_command(0x80, 0x58, 0, 0, limit_data(card, 199), 4));
         });
     const Good pays{"DEBIT", ready_card, {0x80, 0x54, 1, 0}, pay, 8};
-    add_second(to, pays, "LPESDW");
+    add_second(to, pays, KeyUsage::purchase);
+    add_common(to, pays, "F");
 }
 
 void add_cache(Provokers& to) {
@@ -184,7 +172,9 @@ void add_cache(Provokers& to) {
             open(card);
             return Data{rail.begin(), rail.end()};
         }};
-    add_common(to, cache, "SD");
+    add_common(to, cache, "SDBG");
+    to.add_damaged(cache, "file damaged",
+                   [](const Chip& chip) { return descriptions_of(chip, 0x001A); });
     const auto spoilt = [&](const char* word, const char* cause, std::uint8_t p1, std::uint8_t p2,
                             Data data) {
         to.add(cache, word, cause, nothing, [=](Chip& card) {
@@ -197,6 +187,10 @@ void add_cache(Provokers& to) {
     spoilt("6A86", "P1-P2", 1, 0xD1, {1});
     spoilt("6A82", "no such file", 1, 0xC8, {1});
     spoilt("6982", "access", 0, 0xC0, Data(23));
+    to.add(cache.name, "6981", "not a record file of its kind", rich_card, nothing,
+           [cache](Chip& card) {
+               return cache.command(card, Form::right, [](Data&, auto& head) { head[3] = 0xE0; });
+           });
     spoilt("6A83", "no record with this id", 5, 0xD0, Data(128));
     spoilt("6A84", "record's length", 1, 0xD0, Data(127));
     spoilt("6A80", "another id in the record", 1, 0xD0, Data(128));
@@ -223,6 +217,7 @@ void add_grey(Provokers& to) {
                     holding(key_and_terminal),
                     15};
     add_common(to, open, "LPESDBG");
+    to.add_damaged_key(open, KeyUsage::purchase);
     to.add(open, "9403", "no such key", nothing, fixed("E07A0801 07 07000001000050"));
     to.add(open, "9402", "counter at its end", exhaust_counters,
            fixed("E07A0801 07 01000001000050"));
@@ -249,7 +244,8 @@ void add_grey(Provokers& to) {
             return data_of(protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1}));
         },
         8};
-    add_second(to, locks, "LPESDW");
+    add_second(to, locks, KeyUsage::purchase);
+    add_common(to, locks, "F");
 
     const Good by_station{"DEBIT FOR UNLOCK",
                           ready_card,
@@ -264,7 +260,15 @@ void add_grey(Provokers& to) {
                               return data_of(protocol::grey_debit({amount, noon(), mac}));
                           },
                           4};
-    add_common(to, by_station, "LPESDW");
+    add_common(to, by_station, "LPESDWBG");
+    to.add_damaged_key(by_station, KeyUsage::purchase);
+    to.add(
+        by_station, "6A84", "reserve used up",
+        [lock_it](Chip& card) {
+            lock_it(card);
+            drain(card);
+        },
+        fixed("E07E0801 0F 00000001 20260501120000 00000000"));
     to.add(by_station, "6901", "not grey-locked", nothing,
            fixed("E07E0801 0F 00000001 20260501120000 00000000"));
     to.add(by_station, "6A80", "date", lock_it,
@@ -296,7 +300,16 @@ void add_grey(Provokers& to) {
                                return key_and_terminal;
                            },
                            16};
-    add_common(to, open_unlock, "LPESD");
+    add_common(to, open_unlock, "LPESDBG");
+    to.add_damaged_key(open_unlock, KeyUsage::unload);
+    to.add(
+        open_unlock, "9402", "counter at its end",
+        [lock_it](Chip& card) {
+            lock_it(card);
+            exhaust_counters(card);
+            verify(card);
+        },
+        fixed("E07A0901 07 01000001000050"));
     const auto at_once = fixed("E07A0901 07 01000001000050");
     to.add(open_unlock, "6985", "not grey-locked", nothing, at_once);
     to.add(open_unlock, "6982", "PIN not verified", lock_it, at_once);
@@ -312,13 +325,23 @@ void add_grey(Provokers& to) {
                            return data_of(issuer_unlock(card, 1));
                        },
                        4};
-    add_second(to, unlocks, "LPESDW");
+    add_second(to, unlocks, KeyUsage::unload);
+    to.add(
+        unlocks, "6A84", "reserve used up",
+        [lock_it](Chip& card) {
+            lock_it(card);
+            drain_but_for_the_pin(card);
+        },
+        [unlocks](Chip& card) { return unlocks.command(card); });
     to.add(unlocks, "9401", "amount", lock_it,
            [](Chip& card) { return bytes_of(issuer_unlock(card, 1'000'000)); });
 
     const Good proof{
         "GET LOCK PROOF", ready_card, {0xE0, 0xCA, 0x00, 0x00}, {[](Chip&) { return Data{}; }}, 17};
     add_common(to, proof, "LPESD");
+    to.add_damaged(
+        proof, "lock damaged", [](const Chip&) { return Objects{firmware::objects::state(0, 2)}; },
+        lock_it);
 
     const Good sums{"SAM GREY DEBIT",
                     ready_sam,
@@ -329,7 +352,7 @@ void add_grey(Provokers& to) {
                         return hex("00000001 20260501120000");
                     },
                     4};
-    add_common(to, sums, "LPESD");
+    add_common(to, sums, "LPESDBG");
     to.add(sums, "6901", "not opened", nothing, fixed("E0440000 0B 00000001 20260501120000"));
     to.add(sums, "6A80", "date", nothing, [sums](Chip& sam) {
         return sums.command(sam, Form::right, [](Data& data, auto&) { data[6] = 0x13; });
@@ -343,9 +366,11 @@ void add_purse(Provokers& to) {
     const Good balance{
         "GET BALANCE", ready_card, {0x80, 0x5C, 0, 2}, {[](Chip&) { return Data{}; }}, 4};
     add_common(to, balance, "LPESD");
-    add_online(to, "INITIALIZE FOR LOAD", 0x00, 16, true);
-    add_online(to, "INITIALIZE FOR UNLOAD", 0x05, 16, true);
-    add_online(to, "INITIALIZE FOR UPDATE", 0x04, 19, false);
+    const auto purse = [](const Chip&) { return Objects{firmware::objects::state(0, 0)}; };
+    to.add_damaged(balance, "purse damaged", purse);
+    add_online(to, "INITIALIZE FOR LOAD", 0x00, 16, KeyUsage::load);
+    add_online(to, "INITIALIZE FOR UNLOAD", 0x05, 16, KeyUsage::unload);
+    add_online(to, "INITIALIZE FOR UPDATE", 0x04, 19, KeyUsage::overdraft);
     add_offline(to, "INITIALIZE FOR PURCHASE", 0x01);
     add_offline(to, "INITIALIZE FOR CAPP PURCHASE", 0x03);
     add_second_commands(to);
@@ -359,10 +384,12 @@ void add_purse(Provokers& to) {
                        },
                        9};
     add_common(to, message, "ES");
+    to.add(message, "6A88", "another application", select_master, fixed("80CA000009"));
     to.add(message, "6901", "not opened", nothing, fixed("80CA000009"));
     const Good prove{
         "GET TRANSACTION PROVE", ready_card, {0x80, 0x5A, 0, 6}, holding(hex("0000")), 8};
     add_common(to, prove, "LPESDBG");
+    to.add_damaged(prove, "purse damaged", purse);
     to.add(prove, "9406", "no such transaction", nothing, fixed("805A0006 02 0001 08"));
 }
 
@@ -377,7 +404,8 @@ void add_sam(Provokers& to) {
                                                                protocol::card_factor(card_number),
                                                                issuer.value()}));
     const Good opens{"INIT SAM FOR PURCHASE", ready_sam, {0x80, 0x70, 0, 0}, holding(init), 8};
-    add_common(to, opens, "LPESDW");
+    add_common(to, opens, "LPESDWBGF");
+    to.add_damaged_key(opens, KeyUsage::sam_purchase);
     const auto spoilt = [&](const char* word, const char* cause, std::size_t at,
                             std::uint8_t value) {
         to.add(opens, word, cause, nothing, [=](Chip& sam) {
@@ -386,33 +414,23 @@ void add_sam(Provokers& to) {
     };
     spoilt("6A80", "date or type", 10, 0x03);
     spoilt("9403", "no such key", 18, 0x77);
-    to.add(
-        opens, "9402", "numbers used up",
-        [](Chip& sam) {
-            firmware::Store store{sam.flash()};
-            if (!store.mount()) throw std::runtime_error{"the chip does not mount"};
-            firmware::Transaction change;
-            if (!change.put(firmware::objects::state(0, 0), Data(4, 0xFF)) ||
-                !store.commit(change, firmware::Urgency::tap)) {
-                throw std::runtime_error{"no commit"};
-            }
-            sam.power_on();
-            sam.must(protocol::select_by_name(protocol::sam_aid));
-        },
-        [opens](Chip& sam) { return opens.command(sam); });
+    spoilt("6A80", "grey lock with a sum", 10, 0x91);
+    to.add(opens, "9402", "numbers used up", exhaust_numbers,
+           [opens](Chip& sam) { return opens.command(sam); });
 
     const Good credits{"CREDIT SAM FOR PURCHASE", ready_sam, {0x80, 0x72, 0, 0}, [init](Chip& sam) {
                            sam.must(protocol::make_command(0x80, 0x70, 0, 0, init, 8));
                            return Data{1, 2, 3, 4};
                        }};
-    add_common(to, credits, "LPSD");
+    add_common(to, credits, "LPSDBG");
     to.add(credits, "9302", "MAC wrong", nothing,
            [credits](Chip& sam) { return credits.command(sam); });
     to.add(credits, "6901", "not opened", nothing, fixed("80720000 04 01020304"));
 
     const Data factors(16, 0x31);
     const Good prepares{"80 1A", ready_sam, {0x80, 0x1A, 0x45, 0x00}, holding(factors)};
-    add_common(to, prepares, "LSD");
+    add_common(to, prepares, "LSDBG");
+    to.add_damaged_key(prepares, KeyUsage::sam_delegated_mac);
     to.add(prepares, "6A86", "P1-P2", nothing, fixed("801A8500 04 00000000"));
     to.add(prepares, "9403", "no such key", nothing, [factors](Chip&) {
         return bytes_of(protocol::make_command(0x80, 0x1A, 0x45, 7, factors));
@@ -429,7 +447,8 @@ void add_sam(Provokers& to) {
                             return hex("0102030405060708 841E000004800000");
                         },
                         4};
-    add_common(to, computes, "PESD");
+    add_common(to, computes, "PESDBG");
+    to.add_damaged_key(computes, KeyUsage::sam_delegated_mac);
     to.add(computes, "6700", "length", nothing, [prepares](Chip& sam) {
         sam.must(bytes_of(protocol::make_command(0x80, 0x1A, 0x46, 2, Data(16, 0x31))));
         return hex("80FA0800 02 0102");
@@ -444,7 +463,7 @@ void add_sam(Provokers& to) {
         sam.must(counted);
         return hex("0102030405060708 841E000004800000");
     };
-    add_common(to, counts, "W");
+    add_common(to, counts, "WF");
     to.add(
         prepares, "9402", "uses used up",
         [counts](Chip& sam) {

@@ -1,66 +1,22 @@
 #pragma once
 // What provokes each row of docs/card_commands.md, 10: the commands in the form that works, and the
 // ways to spoil them. status_words_test.cpp walks the table with it.
-#include <functional>
-#include <map>
+#include <set>
 
-#include "tests/firmware/support/terminal.hpp"
+#include "tests/firmware/os/status_word_chips.hpp"
 #include "tests/protocol/hex.hpp"
 
 namespace tests::status_words {
-
-using protocol::KeyIndex;
-using protocol::KeyUsage;
-using Data = std::vector<std::uint8_t>;
 
 struct Row {
     std::string command, word, cause;
     auto operator<=>(const Row&) const = default;
 };
-
-// ---- The chips ---------------------------------------------------------------------------------
-
-[[nodiscard]] inline Chip ready_card() {
-    static const Chip stock = [] {
-        Chip card = issued_card();
-        Chip sam = issued_sam();
-        load(card, 5'000);
-        card.must(debit(open_purchase(card, sam, 1, protocol::TransactionType::purchase)));
-        return card;
-    }();
-    Chip card = stock.clone();
-    card.must(protocol::select_by_name(protocol::transit_aid));
-    return card;
-}
-[[nodiscard]] inline Chip ready_sam() {
-    static const Chip stock = issued_sam();
-    Chip sam = stock.clone();
-    sam.must(protocol::select_by_name(protocol::sam_aid));
-    return sam;
-}
-[[nodiscard]] inline Chip blank() {
-    Chip chip{"blank"};
-    chip.manufacture(card_serial);
-    return chip;
-}
-
-[[nodiscard]] inline Data bytes_of(const protocol::ShortCommand& command) {
-    return {command.bytes().begin(), command.bytes().end()};
-}
-[[nodiscard]] inline std::array<std::uint8_t, 8> challenge_of(Chip& chip) {
-    std::array<std::uint8_t, 8> out{};
-    std::ranges::copy(chip.must(protocol::get_challenge_8()), out.begin());
-    return out;
-}
-
-/// Opens a personalisation session in a blank chip.
-[[nodiscard]] inline crypto::purse::PersonalisationSession open_session(Chip& chip) {
-    crypto::purse::PersonalisationSession session{
-        crypto::purse::transport_key(transport_master(Suite::sm4), card_serial),
-        challenge_of(chip)};
-    chip.must(session.authenticate());
-    return session;
-}
+/// The rows of docs/card_commands.md, 10.
+[[nodiscard]] std::vector<Row> read_table();
+/// x stands for any digit: 63Cx, 6Cxx.
+[[nodiscard]] bool matches(const std::string& word, unsigned status);
+[[nodiscard]] std::string digits_of(unsigned status);
 
 // ---- A command in the form that works ----------------------------------------------------------
 
@@ -74,7 +30,8 @@ struct Good {
     std::function<Data(Chip&)> data;  ///< says what must be said before
     std::optional<unsigned> le{};
     std::optional<KeyUsage> mac_key{};
-    Data wrong_length{1, 2, 3};  ///< data of a length that is never right
+    Data wrong_length{1, 2, 3};     ///< data of a length that is never right
+    bool shows_pin_before = false;  ///< `data` takes a try
 
     [[nodiscard]] Data command(Chip& target, Form form = Form::right,
                                std::function<void(Data&, std::array<std::uint8_t, 4>&)> alter = {},
@@ -105,11 +62,13 @@ struct Provoker {
     std::function<void(Chip&)> arrange;
     std::function<Data(Chip&)> command;  ///< says what must be said before, answers the command
     bool may_change = false;             ///< the last try blocks, by contract
+    std::function<Objects(const Chip&)> damage{};  ///< while the command runs
 };
 
 class Provokers {
 public:
     std::vector<Provoker> all;
+    std::map<std::string, Good> goods;  ///< by name
 
     void add(const std::string& command, const std::string& word, const std::string& cause,
              std::function<Chip()> chip, std::function<void(Chip&)> arrange,
@@ -126,21 +85,34 @@ public:
         add(good.name, word, cause, good.chip, std::move(arrange), std::move(command_of),
             may_change);
     }
+    /// 6581: a bit of these objects is flipped.
+    void add_damaged(
+        const Good& good, const std::string& cause, std::function<Objects(const Chip&)> damage,
+        std::function<void(Chip&)> arrange = [](Chip&) {}) {
+        add(good, "6581", cause, std::move(arrange),
+            [good](Chip& chip) { return good.command(chip); });
+        all.back().damage = std::move(damage);
+    }
+    void add_damaged_key(const Good& good, KeyUsage usage) {
+        add_damaged(good, "key damaged",
+                    [usage](const Chip& chip) { return keys_of(chip, usage); });
+    }
 };
 
 inline void nothing(Chip&) {}
-inline void select_master(Chip& chip) {
-    chip.must(protocol::select_file(protocol::master_file));
-}
-inline void block_application(Chip& chip, std::uint8_t for_good) {
-    chip.must(protect(chip, card_key(KeyUsage::application_lock, Suite::sm4),
-                      {{0x84, 0x1E, 0, for_good}, {}}));
-}
 /// What most commands refuse alike. `letters` chooses: see the switch.
 inline void add_common(Provokers& to, const Good& good, std::string_view letters) {
     const auto plain = [good](Chip& chip) { return good.command(chip); };
     const auto altered = [good](auto alter) {
         return [good, alter](Chip& chip) { return good.command(chip, Form::right, alter); };
+    };
+    to.goods.emplace(good.name, good);
+    const auto then_blocked = [good](std::uint8_t for_good) {
+        return [good, for_good](Chip& chip) {
+            Data out = good.command(chip);
+            block_application(chip, for_good);
+            return out;
+        };
     };
     for (const char letter : letters) {
         switch (letter) {
@@ -157,16 +129,15 @@ inline void add_common(Provokers& to, const Good& good, std::string_view letters
                     return good.command(chip, Form::right, {}, *good.le - 1);
                 });
                 break;
-            case 'B':
-                to.add(
-                    good, "6A81", "application blocked",
-                    [](Chip& chip) { block_application(chip, 0); }, plain);
-                break;
+            case 'B': to.add(good, "6A81", "application blocked", nothing, then_blocked(0)); break;
             case 'G':
-                to.add(
-                    good, "9303", "application blocked for good",
-                    [](Chip& chip) { block_application(chip, 1); }, plain);
+                to.add(good, "9303", "application blocked for good", nothing, then_blocked(1));
                 break;
+            case 'F':
+                to.add(good, "6A84", "reserve used up",
+                       good.shows_pin_before ? drain_but_for_the_pin : drain, plain);
+                break;
+            case 'X': to.add_damaged_key(good, *good.mac_key); break;
             case 'S':
                 to.add(good, "6882", "sent protected", nothing, [good](Chip& chip) {
                     Data out = good.command(chip);
@@ -212,7 +183,16 @@ inline void add_common(Provokers& to, const Good& good, std::string_view letters
 
 /// Every row that the tests know how to bring about.
 [[nodiscard]] Provokers make_provokers();
-/// Class and instruction of each command of the table.
-[[nodiscard]] std::map<std::string, unsigned> command_instructions();
+
+/// How a command of the table is recognised; without p1, p2: whatever they are.
+struct CommandName {
+    std::string name;
+    unsigned instruction;  ///< class without its protection bit, instruction
+    std::optional<std::uint8_t> p1{}, p2{};
+    std::optional<KeyUsage> tries{};  ///< the key that it may take a try of
+};
+[[nodiscard]] const std::vector<CommandName>& command_names();
+/// The commands of the table that this one can be: several where its P1-P2 are nobody's.
+[[nodiscard]] std::vector<CommandName> names_of(Bytes command, bool is_active);
 
 }  // namespace tests::status_words
