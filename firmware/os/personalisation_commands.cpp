@@ -280,9 +280,10 @@ Outcome<void> write_key(Context& card, const Request& request) {
     const auto plain = crypto::purse::decipher(*request.cipher_key, enciphered);
     if (!plain) return fail(StatusWord::incorrect_data);
     ONECARD_TRY(fresh, parse_key(request, card.session.directory, *plain));
-    if (!card.session.personalisation &&
-        !card.keys.find(fresh.key.owner, fresh.key.usage, fresh.key.index)) {
-        return fail(StatusWord::conditions_not_satisfied);  // only replaces
+    if (!card.session.personalisation) {  // only replaces
+        const auto old = card.keys.find(fresh.key.owner, fresh.key.usage, fresh.key.index);
+        const bool is_absent = !old && old.error() == StatusWord::referenced_data_not_found;
+        if (!old) return fail(is_absent ? StatusWord::conditions_not_satisfied : old.error());
     }
     ONECARD_CHECK(card.write_key(fresh.key, fresh.used));
     // It is the key that was sent.
