@@ -44,7 +44,7 @@ void check_brought_up(TearingFlash& flash, ScriptedRandom& random, Bytes balance
 
 }  // namespace
 
-TEST_CASE("content: reset brings older content up, cut at every operation; the purse stays") {
+TEST_CASE("content: reset brings older content up, cut at every operation, and the purse stays") {
     Chip chip = issued_card();
     load(chip, 500);
     const TearingFlash old = chip.flash();
