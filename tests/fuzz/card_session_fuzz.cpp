@@ -1,241 +1,287 @@
 // Hostile commands from inside: the harness selects, proves what a real terminal or issuer would
-// prove, and lets the input say what comes then, behind right MACs where it asks for them. Purse,
-// SAM, files and secure messaging, in both suites. Whatever happens: never more money than was
-// loaded, never a key byte in an answer, never a chip that does not come back, never more uses of a
-// counted key than it has.
+// prove, and lets the input say what comes then, behind right MACs where it asks for them; resets
+// and power cuts in between. A card and a SAM, in both suites. What must hold is written at the
+// watchers: W1..W4, I1..I5, P1..P3, S1..S3 (support/*.hpp).
 //
-// The input: one byte that chooses the chip, then steps. A step is one byte: below 80 the length of
-// a plain command that follows; from 80 on something legitimate; from C0 on a command that the
-// harness protects with a right key: key, P1, P2, length, data follow.
-#include "protocol/grey_lock.hpp"
-#include "tests/firmware/support/terminal.hpp"
-#include "tests/protocol/hex.hpp"
+// The input: one byte that chooses suite and target, then steps of one byte and its arguments:
+//   00..7F  a plain command of that length to the target
+//   80..BF  something legitimate
+//   C0..DF  anything behind a right MAC of secure messaging: P1 P2 length data
+//   E0..E7  INITIALIZE for one of six: amount2
+//   E8..EF  a money command with a right MAC over hostile fields: number4 stamp1
+//   F0..F7  the power goes later: operation1 pattern2
+//   F8..FF  operational WRITE KEY of a key that exists: which1 tries1 limit1 seed1 uses2
+#include "tests/fuzz/support/stock.hpp"
 
 namespace {
 
-using protocol::KeyIndex;
-using protocol::KeyUsage;
+using fuzz::Bytes;
+using fuzz::KeyIndex;
+using fuzz::KeyUsage;
+using fuzz::Suite;
+using protocol::CommandApdu;
+using protocol::Money;
 using protocol::TransactionType;
-using tests::Bytes;
-using tests::Chip;
-using tests::Suite;
 
-constexpr std::uint32_t loaded_fen = 10'000, overdraft_max = 50;
-
-void require(bool condition) {
-    if (!condition) __builtin_trap();
-}
-
-struct Stock {
-    Chip card = loaded(Suite::sm4);
-    Chip old_card = loaded(Suite::triple_des);
-    Chip sam = tests::issued_sam();
-
-    static Chip loaded(Suite suite) {
-        Chip chip = tests::issued_card(suite);
-        tests::load(chip, loaded_fen, suite);
-        return chip;
-    }
-};
-
-/// Eight bytes of any key in an answer would be a leak; chance alone is 2^-64.
-void check_no_key(Bytes answer) {
-    static const auto keys = [] {
-        std::vector<std::array<std::uint8_t, 8>> out;
-        const auto add = [&](const tests::PurseKey& key) {
-            for (const std::size_t from : {std::size_t{0}, std::size_t{8}}) {
-                std::array<std::uint8_t, 8> half{};
-                std::ranges::copy(key.value.bytes().subspan(from, 8), half.begin());
-                out.push_back(half);
-            }
-        };
-        for (const Suite suite : {Suite::sm4, Suite::triple_des}) {
-            for (unsigned usage = 0x04; usage <= 0x39; ++usage) {
-                if (!protocol::is_key_usage(static_cast<std::uint8_t>(usage))) continue;
-                add(tests::card_key(static_cast<KeyUsage>(usage), suite));
-                add(tests::master_key(static_cast<KeyUsage>(usage), suite));
-            }
-        }
-        return out;
-    }();
-    for (const auto& key : keys) require(std::ranges::search(answer, key).empty());
-}
+constexpr int steps_max = 32;
 
 class Run {
 public:
-    Run(Stock& stock, std::uint8_t choice)
-        : suite_{(choice & 1) == 0 ? Suite::sm4 : Suite::triple_des},
+    Run(const fuzz::Stock& stock, Bytes input, std::uint8_t choice)
+        : stock_{&stock},
+          suite_{(choice & 1) == 0 ? Suite::sm4 : Suite::triple_des},
           is_card_{(choice & 2) == 0},
-          card_{(choice & 1) == 0 ? stock.card.clone() : stock.old_card.clone()},
-          sam_{stock.sam.clone()} {
-        select();
+          secrets_{input},
+          card_{stock.card(suite_).clone(), secrets_, suite_, fuzz::Stock::purse(),
+                fuzz::secret_pin},
+          sam_{stock.sam().clone(), secrets_} {
+        card_.select();
+        sam_.select();
     }
 
-    void plain(Bytes command) { send(command); }
-
-    /// Refusals are fine: the state may be anything.
-    void legitimate(std::uint8_t step) {
+    /// False at the end of the input. Refusals are fine: the state may be anything.
+    bool step(protocol::ByteReader& in) {
+        const auto kind = in.take_u8();
+        if (!kind) return false;
         try {
-            switch (step % 16) {
-                case 0: select(); break;
-                case 1: send(protocol::verify_pin(tests::first_pin)); break;
-                case 2: authenticate(); break;
-                case 3: pay(TransactionType::purchase); break;
-                case 4: pay(TransactionType::capp_purchase); break;
-                case 5: tests::lock_grey(card_, sam_); break;
-                case 6: send(protocol::initialise_for_load(tests::initialise_data(5))); break;
-                case 7: send(protocol::initialise_for_unload(tests::initialise_data(5))); break;
-                case 8: prepare_computing(0x46, 2); break;
-                case 9: prepare_computing(0x45, tests::counted_lock_index(suite_)); break;
-                case 10: use_counted(); break;
-                case 11: unload(); break;
-                case 12: send(tests::new_limit(card_, 50, suite_)); break;
-                case 13: pay_grey(); break;
-                case 14: unlock_by_issuer(); break;
-                default: chip().power_on(); break;
+            if (*kind < 0x80) {
+                (void)target().send(*in.take(std::min<std::size_t>(*kind, in.size())));
+            } else if (*kind < 0xC0) {
+                legitimate(static_cast<std::uint8_t>(*kind - 0x80));
+            } else {
+                with_arguments(*kind, in);
             }
+        } catch (const fuzz::Torn&) {
+            card_.select();
+            sam_.select();
         } catch (const std::runtime_error&) {
             // A helper required an answer that this state refuses.
+        }
+        return true;
+    }
+
+    void finish() {
+        fuzz::Chip sound_sam = stock_->sam().clone();
+        sound_sam.must(protocol::select_by_name(protocol::sam_aid));
+        card_.finish(sound_sam);
+        fuzz::Chip sound_card = stock_->card(suite_).clone();
+        sound_card.must(protocol::select_by_name(protocol::transit_aid));
+        sam_.finish(sound_card, suite_);
+    }
+
+private:
+    [[nodiscard]] fuzz::IssuedChip& target() {
+        if (is_card_) return card_;
+        return sam_;
+    }
+
+    void legitimate(std::uint8_t step) {
+        switch (step % 24) {
+            case 0: target().select(); break;
+            case 1: (void)card_.send(protocol::verify_pin(card_.pin())); break;
+            case 2: target().authenticate(); break;
+            case 3: pay(TransactionType::purchase); break;
+            case 4: pay(TransactionType::capp_purchase); break;
+            case 5: tests::lock_grey(card_, sam_); break;
+            case 6: pay_grey(); break;
+            case 7: sam_.use_counted(suite_); break;
+            case 8: prepare_computing(0x46, 2); break;
+            case 9: prepare_computing(0x47, 3); break;
+            case 10: prepare_computing(0x48, 4); break;
+            case 11: (void)target().send(protocol::get_challenge_8()); break;
+            case 12: (void)target().send(protocol::get_challenge_4()); break;
+            case 13: is_card_ = !is_card_; break;
+            case 14: (void)card_.send(protocol::get_security_code()); break;
+            case 15: target().restart(); break;
+            case 16: (void)target().send(protocol::select_file(protocol::master_file)); break;
+            case 17: target().housekeeping(); break;
+            case 18: (void)card_.send(protocol::get_grey_proof()); break;
+            case 19: internal_authenticate(); break;
+            case 20: (void)tests::open_purchase(card_, sam_, 1, TransactionType::purchase); break;
+            case 21: (void)tests::open_grey(card_, sam_); break;
+            case 22: read_everything(); break;
+            default:
+                card_.restart();
+                sam_.restart();
+                card_.select();
+                sam_.select();
+        }
+    }
+
+    void with_arguments(std::uint8_t kind, protocol::ByteReader& in) {
+        if (kind < 0xE0) {
+            const auto head = in.take_array<3>();
+            if (!head) return;
+            const std::size_t length = std::min<std::size_t>((*head)[2] % 128, in.size());
+            protect(kind, (*head)[0], (*head)[1], *in.take(length));
+        } else if (kind < 0xE8) {
+            const auto amount = in.take_u16();
+            if (amount) initialise(kind, *amount);
+        } else if (kind < 0xF0) {
+            const auto fields = in.take_array<5>();
+            if (fields) seal(kind, *fields);
+        } else if (kind < 0xF8) {
+            const auto cut = in.take_array<3>();
+            if (cut) arm(kind, *cut);
+        } else {
+            const auto fields = in.take_array<6>();
+            if (fields) write_key(*fields);
         }
     }
 
     /// UPDATE, APPEND, WRITE KEY, PIN UNBLOCK, blocking: anything, behind a right MAC.
-    void protect(std::uint8_t step, std::uint8_t p1, std::uint8_t p2, Bytes data) {
+    void protect(std::uint8_t kind, std::uint8_t p1, std::uint8_t p2, Bytes data) {
         struct Kind {
             std::uint8_t cla, ins;
             KeyUsage key;
+            bool is_enciphered = false;
         };
-        static constexpr std::array kinds{Kind{0x04, 0xD6, KeyUsage::maintenance},
-                                          Kind{0x04, 0xDC, KeyUsage::maintenance},
-                                          Kind{0x04, 0xE2, KeyUsage::maintenance},
-                                          Kind{0x84, 0xD4, KeyUsage::control},
-                                          Kind{0x84, 0x24, KeyUsage::pin_unblock},
-                                          Kind{0x84, 0x1E, KeyUsage::application_lock},
-                                          Kind{0x84, 0x18, KeyUsage::application_unlock}};
-        const Kind& kind = kinds[step % kinds.size()];
-        const auto key = tests::card_key(kind.key, is_card_ ? suite_ : Suite::sm4);
-        std::array<std::uint8_t, 128> text{};
-        Bytes body = data;
-        is_key_written_ = is_key_written_ || kind.ins == 0xD4;
-        if (kind.ins == 0xD4 || kind.ins == 0x24) {  // the plaintext is the input's
-            const auto size = crypto::purse::encipher(key, data, text);
-            if (!size) return;
-            body = Bytes{text}.first(*size);
-        }
-        try {
-            send(tests::protect(chip(), key, {{kind.cla, kind.ins, p1, p2}, body}));
-        } catch (const std::runtime_error&) {
-            // GET CHALLENGE is refused by a blocked card.
+        static constexpr std::array kinds{
+            Kind{0x04, 0xD6, KeyUsage::maintenance},
+            Kind{0x04, 0xDC, KeyUsage::maintenance},
+            Kind{0x04, 0xE2, KeyUsage::maintenance},
+            Kind{0x84, 0xD4, KeyUsage::control, true},
+            Kind{0x84, 0x24, KeyUsage::pin_unblock, true},
+            Kind{0x84, 0x1E, KeyUsage::application_lock},
+            Kind{0x84, 0x18, KeyUsage::application_unlock},
+            Kind{0x84, 0x16, KeyUsage::application_lock},
+            Kind{0x84, 0xD4, KeyUsage::control},
+            Kind{0x84, 0xE0, KeyUsage::maintenance},
+            Kind{0x84, 0x44, KeyUsage::control},
+            Kind{0x84, 0x0E, KeyUsage::control},
+        };
+        const Kind& chosen = kinds[kind % kinds.size()];
+        target().protect({chosen.cla, chosen.ins, p1, p2}, chosen.key, data, chosen.is_enciphered);
+    }
+
+    void initialise(std::uint8_t kind, std::uint16_t fen) {
+        constexpr std::array<std::uint8_t, 5> p1{0x00, 0x01, 0x03, 0x04, 0x05};
+        const protocol::GreyInitialiseData grey{KeyIndex{1}, tests::terminal};
+        if (kind % 8 == 5) {
+            (void)card_.send(protocol::initialise_for_grey_lock(grey));
+        } else if (kind % 8 == 6) {
+            (void)card_.send(protocol::initialise_for_grey_unlock(grey));
+        } else {
+            const auto fields = tests::initialise_data(fen).bytes();
+            (void)card_.send(
+                protocol::make_command(0x80, 0x50, p1[kind % 8 % p1.size()], 0x02, fields, 256));
         }
     }
 
-    void finish() {
-        chip().power_on();  // throws when the chip has become mute
-        require(chip().send(protocol::get_chip_info()).ok());
-        if (!is_card_) return;
-        const auto selected = card_.send(protocol::select_by_name(protocol::transit_aid));
-        require(selected.ok() || selected.status == protocol::StatusWord::file_invalidated);
-        // Own money, what is owed taken off: never more than was loaded, never less than was not
-        // spent.
-        const std::uint32_t own = get_balance(0x03);
-        const std::uint32_t owed = get_balance(0x02);
-        require(own <= loaded_fen && owed <= overdraft_max);
-        require(own + paid_ >= loaded_fen + owed);
+    /// The input's number and stamp, the harness's MAC.
+    void seal(std::uint8_t kind, const std::array<std::uint8_t, 5>& fields) {
+        struct Kind {
+            std::uint8_t cla, ins, p1, p2, number_size;
+        };
+        static constexpr std::array kinds{
+            Kind{0x80, 0x52, 0x00, 0x00, 0}, Kind{0x80, 0x54, 0x03, 0x00, 0},
+            Kind{0x80, 0x58, 0x00, 0x00, 3}, Kind{0x80, 0x54, 0x01, 0x00, 4},
+            Kind{0xE0, 0x7C, 0x08, 0x00, 4}, Kind{0xE0, 0x7E, 0x08, 0x01, 4},
+            Kind{0xE0, 0x7E, 0x09, 0x00, 4}};
+        const Kind& chosen = kinds[kind % 8 % kinds.size()];
+        std::vector<std::uint8_t> data{fields.begin(), fields.begin() + chosen.number_size};
+        // Small sums are interesting, too.
+        if (chosen.number_size > 2 && (fields[4] & 0x80) != 0) data[0] = data[1] = 0;
+        auto stamp = tests::noon().bcd();
+        if ((fields[4] & 0x40) != 0) stamp[5] = fields[4] & 0x3F;
+        data.insert(data.end(), stamp.begin(), stamp.end());
+        data.resize(data.size() + 4);
+        const auto make = [&] {
+            return protocol::make_command(chosen.cla, chosen.ins, chosen.p1, chosen.p2, data, 256);
+        };
+        const auto unsigned_command = make();
+        const auto mac = card_.right_mac(*CommandApdu::parse(unsigned_command));
+        if (mac) std::ranges::copy(*mac, data.end() - 4);
+        (void)card_.send(make());
     }
 
-private:
-    [[nodiscard]] Chip& chip() { return is_card_ ? card_ : sam_; }
-    void send(Bytes command) {
-        const auto answer = chip().send(command);
-        require(answer.data.size() <= 256);
-        check_no_key(answer.data);
+    void arm(std::uint8_t kind, const std::array<std::uint8_t, 3>& cut) {
+        const auto tear = static_cast<tests::Tear>(kind % 8 % 5);
+        const auto pattern = static_cast<std::uint64_t>(cut[1]) << 40 | cut[2];
+        target().arm({cut[0], tear, pattern});
     }
-    void select() {
-        send(is_card_ ? protocol::select_by_name(protocol::transit_aid)
-                      : protocol::select_by_name(protocol::sam_aid));
+
+    /// A new key of the harness's own in place of one that the chip has.
+    void write_key(const std::array<std::uint8_t, 6>& fields) {
+        static const auto of_card = tests::issued_card_keys(Suite::sm4);
+        static const auto of_sam = tests::issued_sam_keys(Suite::sm4);
+        const auto& issued = is_card_ ? of_card : of_sam;
+        const auto& chosen = issued[fields[0] % issued.size()];
+        const bool is_pin = is_card_ && fields[0] == 0xFF;
+        const KeyUsage usage = is_pin ? KeyUsage::pin : chosen.usage;
+        std::vector<std::uint8_t> plain{fields[3], 0x00, fields[1],
+                                        usage == KeyUsage::sam_delegated_mac && (fields[2] & 1) != 0
+                                            ? chosen.limit
+                                            : fields[2]};
+        if (is_pin) {
+            plain.insert(plain.end(), {0x86, 0x13, 0x57, 0x90});
+        } else {
+            std::array<std::uint8_t, 16> value{};
+            crypto::SeededRandom{fields[3], "written"}.fill(value);
+            plain[1] =
+                static_cast<std::uint8_t>((fields[3] & 1) == 0 ? Suite::sm4 : Suite::triple_des);
+            plain.insert(plain.end(), value.begin(), value.end());
+        }
+        if (usage == KeyUsage::sam_delegated_mac) {
+            plain.insert(plain.end(), fields.end() - 2, fields.end());
+        }
+        const auto index = is_pin ? KeyIndex{0} : chosen.index;
+        target().protect(protocol::write_key_header(usage, index), KeyUsage::control, plain, true);
     }
-    void authenticate() {
-        std::array<std::uint8_t, 8> challenge{};
-        std::ranges::copy(chip().must(protocol::get_challenge_8()), challenge.begin());
-        send(protocol::make_command(
-            0x00, 0x82, 0, 0,
-            crypto::purse::authentication_cryptogram(
-                tests::card_key(KeyUsage::control, is_card_ ? suite_ : Suite::sm4),
-                crypto::purse::Challenge{challenge})));
-    }
+
     void pay(TransactionType type) {
         const auto opened = tests::open_purchase(card_, sam_, 1, type);
         if (type == TransactionType::capp_purchase) {
-            send(protocol::update_capp_data_cache(0, protocol::sfi_trip, tests::trip(1)));
+            (void)card_.send(
+                protocol::update_capp_data_cache(0, protocol::sfi_trip, tests::trip(1)));
         }
-        card_.must(tests::debit(opened));
-        ++paid_;
-    }
-    void prepare_computing(std::uint8_t usage, std::uint8_t index) {
-        std::vector<std::uint8_t> factors(16, 0x42);
-        (void)sam_.send(protocol::make_command(0x80, 0x1A, usage, index, factors));
-    }
-    /// A lock of a card under the key that is counted: so many answers and no more.
-    void use_counted() {
-        prepare_computing(0x45, tests::counted_lock_index(suite_));
-        static const auto lock = tests::hex("80FA0500 10 0102030405060708 841E000004800000 04");
-        const auto answer = sam_.send(lock);
-        check_no_key(answer.data);
-        if (!answer.data.empty()) ++uses_;
-        require(uses_ <= tests::counted_uses.value() || is_key_written_);
-    }
-    void unload() {
-        card_.must(tests::unload(card_, 2, suite_));
-        paid_ += 2;
+        const auto proof = protocol::DebitProof::parse_debit(card_.must(tests::debit(opened)));
+        fuzz::require(proof.has_value());
+        sam_.must(protocol::credit_sam_for_purchase(proof->mac2));
     }
     /// The station's sum of a grey lock, whoever locked.
     void pay_grey() {
-        const auto amount = protocol::Money::from_fen(3);
+        const auto amount = Money::from_fen(3);
         const auto mac = sam_.must(protocol::sam_grey_debit(amount, tests::noon()));
         protocol::Mac gmac{};
         std::ranges::copy(mac, gmac.begin());
         card_.must(protocol::grey_debit({amount, tests::noon(), gmac}));
-        paid_ += 3;
     }
-    void unlock_by_issuer() {
-        card_.must(tests::issuer_unlock(card_, 4, suite_));
-        paid_ += 4;
+    void prepare_computing(std::uint8_t usage, std::uint8_t index) {
+        const std::vector<std::uint8_t> factors(16, 0x42);
+        (void)sam_.send(protocol::make_command(0x80, 0x1A, usage, index, factors));
     }
-    [[nodiscard]] std::uint32_t get_balance(std::uint8_t which) {
-        const auto answer = card_.must(protocol::make_command(0x80, 0x5C, which, 0x02, {}, 4));
-        return static_cast<std::uint32_t>(protocol::read_big_endian(Bytes{answer}));
+    void internal_authenticate() {
+        constexpr std::array<std::uint8_t, 8> source{1, 2, 3, 4, 5, 6, 7, 8};
+        (void)card_.send(protocol::make_command(0x00, 0x88, 0x00, 0x01, source, 8));
+    }
+    void read_everything() {
+        for (std::uint8_t sfi = 0x15; sfi <= 0x1E; ++sfi) {
+            (void)target().send(protocol::make_command(
+                0x00, 0xB0, static_cast<std::uint8_t>(0x80 | sfi), 0x00, {}, 256));
+            (void)target().send(protocol::make_command(
+                0x00, 0xB2, 0x01, static_cast<std::uint8_t>(sfi << 3 | 4), {}, 256));
+        }
     }
 
+    const fuzz::Stock* stock_;
     Suite suite_;
     bool is_card_;
-    Chip card_;
-    Chip sam_;
-    std::uint32_t paid_ = 0;
-    unsigned uses_ = 0;
-    bool is_key_written_ = false;  ///< WRITE KEY may renew the uses
+    fuzz::Secrets secrets_;
+    fuzz::WatchedPurse card_;
+    fuzz::WatchedSam sam_;
 };
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-    static Stock stock;
-    protocol::ByteReader in{Bytes{bytes, size}};
+    static const fuzz::Stock stock;
+    const Bytes input{bytes, size};
+    protocol::ByteReader in{input};
     const auto choice = in.take_u8();
     if (!choice) return 0;
-    Run run{stock, *choice};
-    for (int steps = 0; steps < 24 && !in.empty(); ++steps) {
-        const std::uint8_t step = in.take_u8().value();
-        if (step < 0x80) {
-            run.plain(in.take(std::min<std::size_t>(step, in.size())).value());
-        } else if (step < 0xC0) {
-            run.legitimate(static_cast<std::uint8_t>(step - 0x80));
-        } else {
-            const auto head = in.take_array<3>();
-            if (!head) break;
-            const std::size_t length = std::min<std::size_t>((*head)[2] % 112, in.size());
-            run.protect(static_cast<std::uint8_t>(step - 0xC0), (*head)[0], (*head)[1],
-                        in.take(length).value());
-        }
+    Run run{stock, input, *choice};
+    for (int steps = 0; steps < steps_max && run.step(in); ++steps) {
     }
     run.finish();
     return 0;
