@@ -190,9 +190,7 @@ void forget_refused(Context& card) {
 
 /// A refusal never reads like a success, whatever has become of its reason.
 [[nodiscard]] StatusWord refusal(StatusWord why) {
-    const unsigned class_of_success = static_cast<unsigned>(StatusWord::ok) >> 8;
-    return static_cast<unsigned>(why) >> 8 == class_of_success ? StatusWord::no_precise_diagnosis
-                                                               : why;
+    return why == StatusWord::ok ? StatusWord::no_precise_diagnosis : why;
 }
 
 }  // namespace
@@ -234,7 +232,8 @@ Outcome<Key> Context::key(KeyUsage usage, KeyIndex index, StatusWord absent) con
     }
     auto key = keys.load(*slot);
     // What was found once more: it is the key that was asked for.
-    if (key && (key->owner != session.directory || key->usage != usage || key->index != index)) {
+    if (key && (key->slot != *slot || key->owner != session.directory || key->usage != usage ||
+                key->index != index)) {
         return fail(StatusWord::no_precise_diagnosis);
     }
     return key;
@@ -280,7 +279,9 @@ std::size_t Card::process(Bytes command, ResponseBuffer response) {
     if (done && !(is_kept && context_.answer.ok())) done = fail(StatusWord::no_precise_diagnosis);
     if (!done) forget_refused(context_);
     const std::size_t size = done ? context_.answer.size() : 0;
-    const auto status = static_cast<std::uint16_t>(done ? context_.warning : refusal(done.error()));
+    StatusWord word = done ? context_.warning : refusal(done.error());
+    if (!done) word = refusal(look_again_at(word));
+    const auto status = static_cast<std::uint16_t>(word);
     crypto::wipe(response.subspan(size));
     response[size] = static_cast<std::uint8_t>(status >> 8);
     response[size + 1] = static_cast<std::uint8_t>(status);

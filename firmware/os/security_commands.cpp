@@ -32,8 +32,12 @@ constexpr std::size_t cryptogram_size = 8;
     fresh.tries_max = old.tries_max;
     fresh.size = static_cast<std::uint8_t>(value.size());
     std::ranges::copy(value, fresh.value.bytes().begin());
-    ONECARD_CHECK(card.write_key(fresh));
-    ONECARD_TRY(stored, card.key(KeyUsage::pin, old.index));
+    return card.write_key(fresh);
+}
+
+/// Are these the digits that the store has now?
+[[nodiscard]] Outcome<void> confirm_pin(Context& card, Bytes digits) {
+    ONECARD_TRY(stored, card.key(KeyUsage::pin, administrative_key_index));
     ONECARD_TRY(wanted, parse_pin(digits));
     return card.done_if(crypto::equal_constant_time(stored.bytes(), wanted));
 }
@@ -46,7 +50,8 @@ constexpr std::size_t cryptogram_size = 8;
     if (old_size + 1 >= request.data.size()) return fail(StatusWord::incorrect_data);
     ONECARD_CHECK(parse_pin(request.data.subspan(old_size + 1)));
     ONECARD_CHECK(check_pin(card, pin, request.data.first(old_size)));
-    return store_new_pin(card, pin, request.data.subspan(old_size + 1));
+    ONECARD_CHECK(store_new_pin(card, pin, request.data.subspan(old_size + 1)));
+    return confirm_pin(card, request.data.subspan(look_again_at(old_size) + 1));
 }
 
 /// 80 5E 00 00: new MAC4 under the reload key. domain.md 1.1.
@@ -58,7 +63,8 @@ constexpr std::size_t cryptogram_size = 8;
     const auto expected = crypto::purse::reload_pin_mac(reload.purse_key(), digits);
     ONECARD_CHECK(
         card.prove(reload, expected, request.data.last(4), StatusWord::secure_messaging_wrong));
-    return store_new_pin(card, pin, digits);
+    ONECARD_CHECK(store_new_pin(card, pin, digits));
+    return confirm_pin(card, look_again_at(digits));
 }
 
 }  // namespace
@@ -137,7 +143,8 @@ Outcome<void> unblock_pin(Context& card, const Request& request) {
     std::ranges::copy(request.data, enciphered.begin());
     const auto digits = crypto::purse::decipher(*request.cipher_key, enciphered);
     if (!digits) return fail(StatusWord::incorrect_data);
-    return store_new_pin(card, pin, *digits);
+    ONECARD_CHECK(store_new_pin(card, pin, *digits));
+    return confirm_pin(card, *digits);
 }
 
 Outcome<void> block_application(Context& card, const Request& request) {
