@@ -279,8 +279,8 @@ std::size_t Card::process(Bytes command, ResponseBuffer response) {
     if (done && !(is_kept && context_.answer.ok())) done = fail(StatusWord::no_precise_diagnosis);
     if (!done) forget_refused(context_);
     const std::size_t size = done ? context_.answer.size() : 0;
-    StatusWord word = done ? context_.warning : refusal(done.error());
-    if (!done) word = refusal(look_again_at(word));
+    StatusWord word = done ? context_.warning : done.error();
+    if (!look_again_at(done)) word = refusal(look_again_at(word));
     const auto status = static_cast<std::uint16_t>(word);
     crypto::wipe(response.subspan(size));
     response[size] = static_cast<std::uint8_t>(status >> 8);
