@@ -12,6 +12,8 @@ constexpr unsigned units_per_page = log_format::units_per_page;
 constexpr unsigned first_record_unit = log_format::first_record_unit;
 // What stands here proves the unit before it, and that one the opening.
 constexpr unsigned proof_unit = first_record_unit + 1;
+// More numbers than any card burns by tears between two pages that stay: one for each.
+constexpr std::uint32_t sequence_gap_max = 0xFFFF;
 // Below this, recovery reclaims before the first answer: many interrupted writes in a row got us
 // here.
 constexpr std::uint16_t ready_pages_urgent = relocation_reserve_pages + 2;
@@ -53,15 +55,20 @@ bool Store::is_opened(std::uint16_t page) const {
 /// Step 1: which pages are opened, which are ready. The newest opened one is the head; its opening
 /// is kept as it was read, because the next look may differ until it is proven.
 log_format::Opening Store::survey() {
-    Opening newest{};
+    Opening newest{}, second{};
+    std::uint16_t second_page = no_page;
     for (std::uint16_t page = 0; page < flash_->page_count(); ++page) {
         if (const auto opening = read_opening(page)) {
             if (!is_opened(page)) continue;
             set_page(in_log_, page, true);
-            if (opening->sequence > head_sequence_) {
-                head_sequence_ = opening->sequence;
-                head_ = page;
+            if (opening->sequence > newest.sequence) {
+                second = newest;
+                second_page = head_;
                 newest = *opening;
+                head_ = page;
+            } else if (opening->sequence > second.sequence) {
+                second = *opening;
+                second_page = page;
             }
             continue;
         }
@@ -74,6 +81,15 @@ log_format::Opening Store::survey() {
             ++ready_count_;
         }
     }
+    // A page in the middle of its erasure may read as anything, once in a while as an opening too.
+    // Its number is then far from all others, and it does not look as if it were staying.
+    const bool is_alone = second.sequence == 0;
+    if (!is_alone && newest.sequence - second.sequence > sequence_gap_max && !is_staying(head_)) {
+        set_page(in_log_, head_, false);
+        newest = second;
+        head_ = second_page;
+    }
+    head_sequence_ = newest.sequence;
     return newest;
 }
 
@@ -96,8 +112,10 @@ Outcome<Store::PageSet> Store::link_log(const Opening& newest) {
         if (!has_page(in_log_, page) || has_page(linked, page)) continue;
         if (page == first.predecessor) continue;
         const auto opening = read_opening(page);
-        if (opening && opening->sequence < oldest_sequence_)
+        // (What does not look as if it were staying is a page in the middle of its erasure.)
+        if (opening && opening->sequence < oldest_sequence_ && is_staying(page)) {
             return fail(StatusWord::memory_failure);
+        }
     }
     return linked;
 }
