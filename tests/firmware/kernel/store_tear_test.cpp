@@ -1,11 +1,14 @@
 // Power lost at every flash operation of every kind of change, and again during recovery.
 // docs/card_storage.md, section 3: all old or all new, and the same at every later look.
 //
-// By default one cut in thirteen is taken (sanitized builds: fewer), chosen by a counter, so that
-// every session and operation is met; ONECARD_TEAR_EVERY=1 takes all, ONECARD_TEAR_SAMPLES=n takes
-// n patterns of each kind (a nightly run: every 1, samples 4).
+// Every cut is taken, and one in nineteen is cut again at every operation of the recovery, chosen
+// by a counter, so that every session and operation is met (sanitized builds take fewer of both).
+// ONECARD_TEAR_EVERY=1 cuts each again, ONECARD_TEAR_SAMPLES=n takes n patterns of each kind (a
+// nightly run: every 1, samples 4), ONECARD_TEAR_SEED=n others. What the release run counts stands
+// in the document, and is compared with it.
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -36,6 +39,15 @@ constexpr ObjectId key{41};
 constexpr ObjectId ghost{42};  // put and erased in turn
 constexpr std::array watched{32, 40, 41, 42, 43, 44, 200, 201, 202, 203, 204, 205, 206, 207};
 
+/// What was broken. Millions of these are looked at: doctest's own REQUIRE would take longer than
+/// the store.
+struct Violation : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+void hold(bool condition, const char* what) {
+    if (!condition) throw Violation{what};
+}
+
 /// Everything that can be seen of a store.
 using Sight = std::map<int, Value>;
 
@@ -50,7 +62,7 @@ Sight look(const Store& store) {
         if (!store.contains(object)) continue;
         Value value(255);
         const auto size = store.read(object, value);
-        REQUIRE(size.has_value());
+        hold(size.has_value(), "an object cannot be read");
         value.resize(*size);
         sight[id] = value;
     }
@@ -65,10 +77,9 @@ Value pattern(std::size_t size, unsigned salt) {
     return out;
 }
 
-/// Evaluated outside REQUIRE, which would swallow PowerLost.
 template <class T>
 void must(const protocol::Outcome<T>& done) {
-    REQUIRE(done.has_value());
+    hold(done.has_value(), "the store refuses");
 }
 
 void put(Store& store, ObjectId id, const Value& value, Urgency urgency) {
@@ -157,33 +168,45 @@ std::vector<TearingFlash> lives() {
     return out;
 }
 
+constexpr std::uint64_t seed_default = 20'260'501;
+std::uint64_t seed() {
+    static const std::uint64_t chosen = tests::setting("ONECARD_TEAR_SEED", seed_default);
+    return chosen;
+}
+
 std::vector<PowerCut> cuts_at(std::uint64_t operation, std::uint64_t samples, std::uint64_t salt) {
-    tests::Choices choices{salt * 1'000'003 + operation * 7919};
+    tests::Choices choices{seed() ^ (salt * 1'000'003 + operation * 7919)};
     return tests::sampled_cuts(operation, samples, choices);
 }
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr bool is_sample = true;
-constexpr std::uint64_t every_default = 331;
+constexpr std::uint64_t first_every = 29, again_every_default = 11;
 constexpr std::size_t life_step = 4;
 #else
-constexpr bool is_sample = false;
-constexpr std::uint64_t every_default = 13;
+constexpr std::uint64_t first_every = 1, again_every_default = 19;
 constexpr std::size_t life_step = 1;
 #endif
+constexpr bool is_sampled = first_every != 1;
 
 class Knife {
 public:
-    std::uint64_t cut_points = 0;
+    std::uint64_t cut_points = 0, cut_again = 0, recovery_cuts = 0, violations = 0;
 
     /// Cuts `session` at `cut`; false if the session was over before the cut came.
     bool run(const TearingFlash& start, const Session& session, const PowerCut& cut, bool twice) {
         TearingFlash flash = start;
         std::vector<Sight> allowed;
-        if (!run_until_cut(flash, session, cut, allowed)) return false;
-        ++cut_points;
-        check(flash, allowed);
-        if (twice) cut_recovery(flash, allowed, cut.pattern);
+        try {
+            if (!run_until_cut(flash, session, cut, allowed)) return false;
+            ++cut_points;
+            check(flash, allowed);
+            if (twice) cut_recovery(flash, allowed, cut.pattern);
+        } catch (const Violation& broken) {
+            ++violations;
+            FAIL_CHECK(session.name << ": " << std::string{broken.what()} << " (operation "
+                                    << cut.operation << ", kind " << static_cast<int>(cut.tear)
+                                    << ", pattern " << cut.pattern << ")");
+        }
         return true;
     }
 
@@ -252,43 +275,45 @@ private:
             const Sight sight = look(store);
             if (boot == 0) {
                 seen = sight;
-                REQUIRE(std::ranges::find(allowed, seen) != allowed.end());
+                hold(std::ranges::find(allowed, seen) != allowed.end(), "neither old nor new");
             }
-            REQUIRE(sight == seen);
-            REQUIRE(look(store) == seen);
+            hold(sight == seen, "reads differently after a reset");
+            hold(look(store) == seen, "reads differently the second time");
         }
         Store store{flash};
         flash.reboot();
         must(store.mount());
         must(store.housekeeping_step());
-        REQUIRE(look(store) == seen);
+        hold(look(store) == seen, "housekeeping changes something");
         tick_step()(store);
         tap_step(200)(store);
         write_step(201)(store);
         const Sight after = look(store);
-        REQUIRE(after.at(32) == Value{0});
+        hold(after.at(32) == Value{0}, "a try does not come back");
         for (int boot = 0; boot < 2; ++boot) {
             flash.reboot();
             Store again{flash};
             must(again.mount());
-            REQUIRE(look(again) == after);
+            hold(look(again) == after, "what came after the tear is lost");
         }
     }
 
-    /// Cuts the mount that follows the first cut at each of its own operations, then that one's.
+    /// Cuts the mount that follows the first cut at each of its own operations, in every kind, then
+    /// the next mount once: at half of that.
     void cut_recovery(const TearingFlash& torn, const std::vector<Sight>& allowed,
                       std::uint64_t salt) {
+        ++cut_again;
         for (std::uint64_t operation = 0; operation < 2'000; ++operation) {
             bool was_cut = false;
             for (const PowerCut& cut : cuts_at(operation, 1, salt)) {
                 TearingFlash flash = torn;
                 if (!cut_mount(flash, cut)) continue;
                 was_cut = true;
-                ++cut_points;
+                ++cut_points, ++recovery_cuts;
                 check(flash, allowed);
                 TearingFlash third = flash;  // and once more, with the pattern turned around
                 if (cut_mount(third, {operation / 2, cut.tear, cut.pattern ^ 3})) {
-                    ++cut_points;
+                    ++cut_points, ++recovery_cuts;
                     check(third, allowed);
                 }
             }
@@ -312,43 +337,48 @@ private:
 
 }  // namespace
 
+namespace {
+/// With the row of docs/card_storage.md, 3.1; sanitized builds count less.
+void compare(const char* part, std::uint64_t number_of_lives, const Knife& knife) {
+    if (is_sampled || seed() != seed_default) return;
+    tests::check_documented("card_storage.md", std::string{"`store_tear_test`, "} + part,
+                            {number_of_lives, knife.cut_points, knife.cut_again,
+                             knife.recovery_cuts, knife.violations});
+}
+}  // namespace
+
 TEST_CASE(
     "store: cut at every operation, every session, every life: all old or all new, for good") {
     Knife knife;
     const std::uint64_t samples = tests::setting("ONECARD_TEAR_SAMPLES", 1);
-    const std::uint64_t every = tests::setting("ONECARD_TEAR_EVERY", every_default);
+    const std::uint64_t again_every = tests::setting("ONECARD_TEAR_EVERY", again_every_default);
     std::uint64_t salt = 1;
     std::uint64_t turn = 0;
     const std::vector<TearingFlash> all_lives = lives();
     for (std::size_t at = 0; at < all_lives.size(); at += life_step) {
         const TearingFlash& life = all_lives[at];
         for (const Session& session : sessions()) {
-            CAPTURE(session.name);
             for (std::uint64_t operation = 0;; ++operation) {
-                CAPTURE(operation);
                 // The session is over when even an operation left out here would not be reached.
                 if (!knife.reaches(life, session, operation)) break;
                 for (const PowerCut& cut : cuts_at(operation, samples, ++salt)) {
-                    if (++turn % every != 0) continue;
-                    CAPTURE(static_cast<int>(cut.tear));
-                    CAPTURE(cut.pattern);
-                    const bool twice = cut.tear == Tear::unstable || salt % 4 == 0;
-                    knife.run(life, session, cut, twice);
+                    if (++turn % first_every != 0) continue;
+                    knife.run(life, session, cut, turn / first_every % again_every == 0);
                 }
             }
         }
     }
-    MESSAGE("cut points: " << knife.cut_points);
-    CHECK(knife.cut_points * every * life_step > 1'000'000);
-    if (is_sample || every != every_default || samples != 1) return;
-    CHECK(tests::missing_from("card_storage.md", "The release run takes one in thirteen of them, " +
-                                                     tests::with_commas(knife.cut_points) +
-                                                     " cut points") == "");
+    MESSAGE("tear run, store: " << all_lives.size() << " lives, cut points: " << knife.cut_points
+                                << ", violations: " << knife.violations << ", seed: " << seed());
+    CHECK(knife.violations == 0);
+    CHECK(knife.cut_points > (is_sampled ? 1'000 : 150'000));
+    if (again_every == again_every_default && samples == 1)
+        compare("sessions", all_lives.size(), knife);
 }
 
 TEST_CASE("store: every single bit of every unit of a tap, programmed alone or left alone") {
     Knife knife;
-    const unsigned bit_step = every_default > 100 ? 11 : 1;
+    const unsigned bit_step = is_sampled ? 11 : 1;
     const Session tap{"tap", {tick_step(), tap_step(91)}};
     const TearingFlash life = lives()[4];
     for (std::uint64_t operation = 0;; ++operation) {
@@ -360,12 +390,11 @@ TEST_CASE("store: every single bit of every unit of a tap, programmed alone or l
         }
         if (!was_cut) break;
     }
-    MESSAGE("cut points: " << knife.cut_points);
+    MESSAGE("tear run, store, single bits of a tap: cut points: "
+            << knife.cut_points << ", violations: " << knife.violations);
+    CHECK(knife.violations == 0);
     CHECK(knife.cut_points * bit_step > 2'000);
-    if (is_sample) return;
-    CHECK(tests::missing_from("card_storage.md", "all single bits of a tap, " +
-                                                     tests::with_commas(knife.cut_points) + ":") ==
-          "");
+    compare("single bits of a tap", 1, knife);
 }
 
 TEST_CASE("store: torn again and again without rest, a card is never stuck and never gains") {
@@ -383,7 +412,7 @@ TEST_CASE("store: torn again and again without rest, a card is never stuck and n
         try {
             Store store{flash};
             must(store.mount());
-            REQUIRE(look(store) == expected);
+            hold(look(store) == expected, "something is lost");
             // A reader that gives the card one step after the reset, then taps.
             must(store.housekeeping_step());
             tap_step(round)(store);

@@ -76,7 +76,7 @@ Chip Chip::clone() const {
 }
 
 Chip Chip::with(const TearingFlash& content) const {
-    Chip copy{label_, seed_ + 1};
+    Chip copy{label_, seed_ + 1, content.page_count()};
     *copy.flash_ = content;
     copy.power_on();
     return copy;
@@ -279,8 +279,8 @@ void run_script(Chip& chip, const std::vector<ShortCommand>& script, const proto
 
 }  // namespace
 
-Chip issued_card(Suite suite, std::uint64_t seed) {
-    Chip chip{"card", seed};
+Chip issued_card(Suite suite, std::uint64_t seed, std::uint16_t pages) {
+    Chip chip{"card", seed, pages};
     chip.manufacture(card_serial, suite);
     protocol::Mac receipt{};
     const auto script = transit_card_script(challenge_of(chip), card_serial, suite, &receipt);
@@ -290,8 +290,8 @@ Chip issued_card(Suite suite, std::uint64_t seed) {
     return chip;
 }
 
-Chip issued_sam(std::uint64_t seed, Suite suite) {
-    Chip chip{"sam", seed};
+Chip issued_sam(std::uint64_t seed, Suite suite, std::uint16_t pages) {
+    Chip chip{"sam", seed, pages};
     chip.manufacture(sam_serial, suite);
     protocol::Mac receipt{};
     const auto script = sam_script(challenge_of(chip), sam_serial, &receipt, suite);

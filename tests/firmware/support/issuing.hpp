@@ -58,10 +58,13 @@ protected:
     Party& operator=(Party&&) = default;
 };
 
+constexpr std::uint16_t chip_pages_default = 64;
+
 /// A chip with its flash and random source; survives PowerLost by being powered on again.
 class Chip final : public Party {
 public:
-    explicit Chip(std::string_view label, std::uint64_t seed = 1, std::uint16_t pages = 64);
+    explicit Chip(std::string_view label, std::uint64_t seed = 1,
+                  std::uint16_t pages = chip_pages_default);
     /// A blank chip with this serial; its transport key is derived from `transport_master()`.
     void manufacture(const protocol::ChipSerial& serial, Suite suite = Suite::sm4);
     /// Power off and on.
@@ -136,8 +139,10 @@ constexpr protocol::ChipSerial card_serial{{0, 1, 2, 3, 4, 5, 6, 7}};
 constexpr protocol::ChipSerial sam_serial{{0x5A, 1, 2, 3, 4, 5, 6, 7}};
 
 /// Ready for use, powered on, transit application selected.
-[[nodiscard]] Chip issued_card(Suite suite = Suite::sm4, std::uint64_t seed = 1);
-[[nodiscard]] Chip issued_sam(std::uint64_t seed = 1, Suite suite = Suite::sm4);
+[[nodiscard]] Chip issued_card(Suite suite = Suite::sm4, std::uint64_t seed = 1,
+                               std::uint16_t pages = chip_pages_default);
+[[nodiscard]] Chip issued_sam(std::uint64_t seed = 1, Suite suite = Suite::sm4,
+                              std::uint16_t pages = chip_pages_default);
 
 // ---- What a terminal does ----
 [[nodiscard]] std::uint32_t balance(Chip& card);

@@ -46,7 +46,7 @@ constexpr FlashUnit erased{0xFF, 0xFF, 0xFF, 0xFF};
 
 TearingFlash::TearingFlash(std::uint16_t pages)
     : bytes_(pages * model::page_size, model::erased_byte),
-      begun_(pages * model::units_per_page),
+      marks_(pages * model::units_per_page),
       erases_(pages) {}
 
 FlashUnit TearingFlash::look(const Unstable& unstable) const {
@@ -67,8 +67,8 @@ FlashUnit TearingFlash::look(const Unstable& unstable) const {
 }
 
 FlashUnit TearingFlash::value(std::uint32_t unit) const {
-    for (const Unstable& unstable : unstable_) {
-        if (unstable.unit == unit) return look(unstable);
+    if (has(unit, mark_unstable)) {
+        return look(*std::ranges::find(unstable_, unit, &Unstable::unit));
     }
     FlashUnit out;
     std::copy_n(bytes_.begin() + unit * model::unit_size, out.size(), out.begin());
@@ -77,12 +77,13 @@ FlashUnit TearingFlash::value(std::uint32_t unit) const {
 
 void TearingFlash::read(std::uint32_t address, protocol::MutableBytes out) const {
     if (address + out.size() > bytes_.size()) throw FlashRuleBroken{"read outside the flash"};
-    if (unstable_.empty() && out.size() == model::unit_size) {  // most reads, by far
+    const bool is_one = out.size() == model::unit_size && address % model::unit_size == 0;
+    if (is_one && !has(address / model::unit_size, mark_unstable)) {  // most reads, by far
         std::memcpy(out.data(), bytes_.data() + address, model::unit_size);
         return;
     }
     if (unstable_.empty()) {
-        std::copy_n(bytes_.begin() + address, out.size(), out.begin());
+        std::memcpy(out.data(), bytes_.data() + address, out.size());
         return;
     }
     for (std::size_t done = 0; done < out.size();) {
@@ -95,9 +96,21 @@ void TearingFlash::read(std::uint32_t address, protocol::MutableBytes out) const
 }
 
 void TearingFlash::stabilise(std::uint32_t first_unit, std::uint32_t count) {
-    std::erase_if(unstable_, [&](const Unstable& unstable) {
-        return unstable.unit >= first_unit && unstable.unit - first_unit < count;
+    if (unstable_.empty()) return;
+    bool is_any = false;
+    for (std::uint32_t unit = first_unit; unit < first_unit + count; ++unit) {
+        is_any = is_any || has(unit, mark_unstable);
+        marks_[unit] &= static_cast<std::uint8_t>(~mark_unstable);
+    }
+    if (!is_any) return;
+    std::erase_if(unstable_, [&](const Unstable& torn) {
+        return torn.unit >= first_unit && torn.unit - first_unit < count;
     });
+}
+
+void TearingFlash::make_unstable(const Unstable& torn) {
+    unstable_.push_back(torn);
+    marks_[torn.unit] |= mark_unstable;
 }
 
 bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
@@ -106,7 +119,8 @@ bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
     }
     const auto index = static_cast<std::uint32_t>(address / model::unit_size);
     const bool is_zero = unit == FlashUnit{};
-    if (is_strict_ && begun_[index] && !is_zero) throw FlashRuleBroken{"a unit programmed twice"};
+    if (is_strict_ && has(index, mark_begun) && !is_zero)
+        throw FlashRuleBroken{"a unit programmed twice"};
     if (is_failing()) return false;
     if (power_fails()) {
         tear_program(index, unit);
@@ -114,11 +128,12 @@ bool TearingFlash::program(std::uint32_t address, const FlashUnit& unit) {
     }
     if (trace_.to != nullptr) {
         const std::uint32_t bits = select_changing(value(index), unit, ~std::uint64_t{0});
-        trace_.to->push_back({false, static_cast<std::uint8_t>(std::popcount(bits))});
+        trace_.to->push_back(
+            {false, static_cast<std::uint8_t>(std::popcount(bits)), address, unit});
     }
     ++counts_.programs;
-    begun_[index] = true;
     stabilise(index, 1);
+    marks_[index] = mark_begun;
     std::ranges::copy(unit, bytes_.begin() + address);
     return true;
 }
@@ -130,7 +145,7 @@ bool TearingFlash::erase_page(std::uint16_t page) {
         tear_erase(page);
         lose_power();
     }
-    if (trace_.to != nullptr) trace_.to->push_back({true, 0});
+    if (trace_.to != nullptr) trace_.to->push_back({true, 0, page, {}});
     ++counts_.erases;
     ++erases_[page];
     last_page_erased_ = page;
@@ -138,8 +153,15 @@ bool TearingFlash::erase_page(std::uint16_t page) {
     stabilise(first, model::units_per_page);
     std::fill_n(bytes_.begin() + page * static_cast<std::ptrdiff_t>(model::page_size),
                 model::page_size, model::erased_byte);
-    std::fill_n(begun_.begin() + first, model::units_per_page, std::uint8_t{0});
+    std::fill_n(marks_.begin() + first, model::units_per_page, std::uint8_t{0});
     return true;
+}
+
+void TearingFlash::perform(const Operation& operation) {
+    const bool is_done = operation.is_erasure
+                             ? erase_page(static_cast<std::uint16_t>(operation.where))
+                             : program(operation.where, operation.unit);
+    if (!is_done) throw std::logic_error{"the flash refuses what was noted"};
 }
 
 void TearingFlash::lose_power() {
@@ -150,14 +172,13 @@ void TearingFlash::lose_power() {
 void TearingFlash::tear_program(std::uint32_t unit, const FlashUnit& target) {
     if (cut_.tear == Tear::not_begun) return;
     const FlashUnit old_value = value(unit);
-    const bool was_unstable = std::ranges::any_of(
-        unstable_, [&](const Unstable& unstable) { return unstable.unit == unit; });
-    begun_[unit] = true;
+    const bool was_unstable = has(unit, mark_unstable);
+    marks_[unit] |= mark_begun;
     std::uint64_t choice = cut_.pattern;
     if (cut_.tear == Tear::complete) choice = ~std::uint64_t{0};
     if (cut_.tear == Tear::partly) choice = (std::uint64_t{1} << cut_.pattern % 33) - 1;
     if (cut_.tear == Tear::unstable || (was_unstable && cut_.tear != Tear::complete)) {
-        if (!was_unstable) unstable_.push_back({unit, old_value, target, cut_.pattern, boot_});
+        if (!was_unstable) make_unstable({unit, old_value, target, cut_.pattern, boot_});
         return;
     }
     stabilise(unit, 1);
@@ -172,7 +193,7 @@ void TearingFlash::tear_erase(std::uint16_t page) {
     const std::uint64_t bytes_done = cut_.pattern % (model::page_size + 1);
     for (std::uint32_t unit = first; unit < first + model::units_per_page; ++unit) {
         const FlashUnit old_value = value(unit);
-        begun_[unit] = true;
+        marks_[unit] |= mark_begun;
         const std::uint64_t choice = mix(cut_.pattern ^ mix(unit));
         auto mask = static_cast<std::uint32_t>(choice);
         if (cut_.tear == Tear::complete) mask = 0xFFFFFFFF;
@@ -182,8 +203,8 @@ void TearingFlash::tear_erase(std::uint16_t page) {
         if (cut_.tear == Tear::subset && choice >> 62 == 0) mask = 0xFFFFFFFF;
         stabilise(unit, 1);
         if (cut_.tear == Tear::unstable) {
-            unstable_.push_back({unit, old_value, erased,
-                                 (choice & ~std::uint64_t{3}) | (cut_.pattern & 3), boot_});
+            make_unstable({unit, old_value, erased,
+                           (choice & ~std::uint64_t{3}) | (cut_.pattern & 3), boot_});
             continue;
         }
         const FlashUnit left = blend(old_value, erased, mask);

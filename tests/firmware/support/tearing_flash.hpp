@@ -76,9 +76,18 @@ public:
     struct Operation {
         bool is_erasure = false;
         std::uint8_t changing_bits = 0;  ///< of a program operation
+        std::uint32_t where = 0;         ///< an address; the page of an erasure
+        firmware::FlashUnit unit{};
     };
     /// Until called with null, each operation that completes is noted. Copies note nothing.
     void trace_into(std::vector<Operation>* operations) { trace_.to = operations; }
+    /// Does what was noted, here: on a copy taken where the noting began it leads to the same
+    /// memory, and a cut lands as it would have landed there.
+    void perform(const Operation& operation);
+    /// The same bits, stable and unstable, whatever may be programmed where.
+    [[nodiscard]] bool has_memory_of(const TearingFlash& other) const {
+        return bytes_ == other.bytes_ && marks_ == other.marks_;
+    }
     [[nodiscard]] std::uint32_t erases_max() const;
     [[nodiscard]] std::uint32_t erases_min() const;
     [[nodiscard]] std::uint16_t last_page_erased() const { return last_page_erased_; }
@@ -91,6 +100,8 @@ private:
         Trace(const Trace&) {}
         Trace& operator=(const Trace&) { return *this; }
     };
+    // Programmed, or torn, since the page was last erased; listed in unstable_.
+    static constexpr std::uint8_t mark_begun = 1, mark_unstable = 2;
     struct Unstable {
         std::uint32_t unit;
         firmware::FlashUnit old_value, new_value;
@@ -98,6 +109,9 @@ private:
         std::uint32_t boot;  // when it was torn
     };
 
+    [[nodiscard]] bool has(std::uint32_t unit, std::uint8_t mark) const {
+        return (marks_[unit] & mark) != 0;
+    }
     [[nodiscard]] bool is_failing() {
         return is_worn_out_ && (until_worn_out_ == 0 || until_worn_out_-- == 0);
     }
@@ -106,11 +120,12 @@ private:
     void tear_program(std::uint32_t unit, const firmware::FlashUnit& target);
     void tear_erase(std::uint16_t page);
     void stabilise(std::uint32_t first_unit, std::uint32_t count);
+    void make_unstable(const Unstable& torn);
     [[nodiscard]] firmware::FlashUnit value(std::uint32_t unit) const;
     [[nodiscard]] firmware::FlashUnit look(const Unstable& unstable) const;
 
     std::vector<std::uint8_t> bytes_;
-    std::vector<std::uint8_t> begun_;  // programmed, or torn, since the page was last erased
+    std::vector<std::uint8_t> marks_;  // of each unit: begun, unstable
     std::vector<Unstable> unstable_;
     std::vector<std::uint32_t> erases_;
     Counts counts_;

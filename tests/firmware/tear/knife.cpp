@@ -1,6 +1,7 @@
 #include "tests/firmware/tear/knife.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "tests/protocol/hex.hpp"
 
@@ -11,18 +12,31 @@ using firmware::Store;
 using firmware::Transaction;
 using firmware::Urgency;
 
+namespace {
+constexpr std::uint64_t seed_default = 20'260'501;
+[[nodiscard]] bool is_nightly() {
+    return setting("ONECARD_TEAR_NIGHTLY", 0) != 0;
+}
+}  // namespace
+
 Depth depth() {
     Depth out;
-    out.seed = setting("ONECARD_TEAR_SEED", Depth::seed_default);
-    if (setting("ONECARD_TEAR_NIGHTLY", 0) != 0) {
+    out.seed = setting("ONECARD_TEAR_SEED", seed_default);
+    if (is_nightly()) {
         out.samples = 2;
         out.bits_of_lives = 5;
-        out.recovery_every = 20;
+        out.thorough_kinds = 5;
+        out.other_kinds = 1;
+        out.housekeeping_every = 1;
     }
 #ifdef __SANITIZE_ADDRESS__
     out.cut_every = 97;
 #endif
     return out;
+}
+
+bool Depth::is_default() const {
+    return cut_every == 1 && seed == seed_default && !is_nightly();
 }
 
 namespace {
@@ -195,6 +209,62 @@ private:
 
 using View = std::vector<std::uint8_t>;
 
+/// On a copy: the attempts use the tries up. More than `tries_counted` are not told apart.
+constexpr unsigned tries_counted = 6;
+[[nodiscard]] unsigned tries_left(Rig& rig, const Probe& probe, const TearingFlash& content) {
+    if (probe.attempt.empty()) return 0;
+    rig.flash = content;
+    rig.power_on();
+    for (unsigned count = 0; count < tries_counted; ++count) {
+        unsigned status = 0;
+        bool was_wrong = false;
+        for (const Command& command : probe.attempt) {
+            status = rig.status(command);
+            was_wrong = was_wrong || status == probe.wrong;
+        }
+        if ((status & 0xFFF0) == 0x63C0) return (status & 0x0F) + probe.used_by_reading;
+        if (!was_wrong) return count;
+    }
+    return tries_counted;
+}
+
+/// Leaves few tries, so that they are soon counted; then lets the chip tidy up.
+void spend_tries(Chip& chip, const Probe& probe) {
+    constexpr unsigned tries_wanted = 3;
+    Rig rig{chip};
+    unsigned left = tries_left(rig, probe, chip.flash());
+    if (left <= tries_wanted) return;
+    while (left > tries_wanted) {
+        for (const Command& command : probe.attempt) (void)chip.send(command);
+        const unsigned now = tries_left(rig, probe, chip.flash());
+        if (now == left && now < tries_counted) throw std::logic_error{"the probe takes no try"};
+        left = now;
+    }
+    for (unsigned step = 0; step < chip.flash().page_count(); ++step) chip.card().housekeeping();
+    chip.power_on();
+}
+
+constexpr std::uint64_t kind_count = 5;  // Tear
+
+/// One of each kind; of the unstable one the mode whose turn it is.
+[[nodiscard]] std::vector<PowerCut> one_of_each_kind(std::uint64_t operation, std::uint64_t turn,
+                                                     Choices& choices) {
+    auto cuts = sampled_cuts(operation, 1, choices);
+    std::erase_if(cuts, [turn](const PowerCut& cut) {
+        return cut.tear == Tear::unstable && cut.pattern % 4 != turn % 4;
+    });
+    return cuts;
+}
+
+/// FNV-1a: the same choices with every library.
+[[nodiscard]] std::uint64_t hash_of(std::string_view text) {
+    std::uint64_t out = 0xCBF29CE484222325;
+    for (const char letter : text) {
+        out = (out ^ static_cast<unsigned char>(letter)) * 0x100000001B3;
+    }
+    return out;
+}
+
 // ---- One command, in one life ------------------------------------------------------------------
 
 class Knife {
@@ -204,7 +274,7 @@ public:
         : case_{tested},
           depth_{depth},
           tally_{tally},
-          choices_{depth.seed ^ std::hash<std::string>{}(tested.name + life.name)},
+          choices_{depth.seed ^ hash_of(tested.name + life.name)},
           rig_{before},
           life_{life} {
         rehearse(before);
@@ -212,13 +282,17 @@ public:
 
     void run(bool with_single_bits) {
         tally_.operations += operations_.size();
+        sampled_at_ = choices_.below(std::min(depth_.recovery_every, operations_.size()));
+        TearingFlash now = at_command_;
         for (std::uint64_t at = 0; at < operations_.size(); ++at) {
             auto cuts = sampled_cuts(at, depth_.samples, choices_);
             if (with_single_bits) add_single_bits(cuts, at, operations_[at].changing_bits);
             for (const PowerCut& cut : cuts) {
-                if (turn_++ % depth_.cut_every == 0) run_cut(cut);
+                if (turn_++ % depth_.cut_every == 0) run_cut(now, cut);
             }
+            now.perform(operations_[at]);
         }
+        if (!now.has_memory_of(at_end_)) throw std::logic_error{"another way to another end"};
     }
 
 private:
@@ -228,69 +302,105 @@ private:
         chip.record();
         command_ = case_.prepare(chip);
         said_ = chip.exchanges();
+        at_command_ = chip.flash();
         chip.flash().trace_into(&operations_);
         (void)chip.send(command_);
+        answered_after_ = operations_.size();
         answer_ = chip.exchanges().back().answer;
         chip.card().housekeeping();
         chip.flash().trace_into(nullptr);
+        at_end_ = chip.flash();
         if (operations_.empty()) throw Violation{case_.name + " programs nothing"};
-        rig_.flash = life_.flash;
+        rig_.flash = at_command_;
         rig_.power_on();
         old_view_ = look();
-        old_tries_ = tries(life_.flash);
+        old_tries_ = tries_left(rig_, case_.probe, at_command_);
         rig_.flash = chip.flash();
         rig_.power_on();
         new_view_ = look();
-        new_tries_ = tries(chip.flash());
+        new_tries_ = tries_left(rig_, case_.probe, chip.flash());
         Chip after = before.with(chip.flash());
         after.record();
         case_.next(after);
         next_ = after.exchanges();
     }
 
-    void run_cut(const PowerCut& cut) {
-        rig_.flash = life_.flash;
-        rig_.power_on();
-        for (const Exchange& exchange : said_) (void)rig_.send(exchange.command);
-        bool is_answered = false;
-        rig_.flash.cut_at(cut);
+    [[nodiscard]] static TearingFlash torn_at(const TearingFlash& before,
+                                              const TearingFlash::Operation& operation,
+                                              const PowerCut& cut) {
+        TearingFlash torn = before;
+        torn.cut_at({0, cut.tear, cut.pattern});
         try {
-            (void)rig_.send(command_);
-            is_answered = true;
-            rig_.housekeeping();
+            torn.perform(operation);
             throw std::logic_error{"the cut did not come"};
         } catch (const PowerLost&) {
         }
-        const TearingFlash torn = rig_.flash;
-        was_unstable_ = cut.tear == Tear::unstable || life_.is_torn;
-        check(torn, is_answered, cut, nullptr);
-        if (++cuts_ % depth_.recovery_every == 0) cut_recovery(torn, is_answered, cut);
+        return torn;
     }
 
-    void cut_recovery(const TearingFlash& torn, bool is_answered, const PowerCut& first) {
-        for (std::uint64_t operation = 0;; ++operation) {
-            auto cuts = sampled_cuts(operation, 1, choices_);
-            const std::uint64_t count =
-                depth_.recovery_kinds == 0 ? cuts.size() : depth_.recovery_kinds;
-            std::rotate(cuts.begin(), cuts.begin() + static_cast<long>(choices_.below(cuts.size())),
-                        cuts.end());
-            bool was_cut = false;
-            for (std::uint64_t i = 0; i < count; ++i) {
-                rig_.flash = torn;
-                rig_.flash.reboot();
-                rig_.flash.cut_at(cuts[i]);
-                try {
-                    rig_.start();
-                    rig_.housekeeping();
-                } catch (const PowerLost&) {
-                    was_cut = true;
-                    ++tally_.recovery_cuts;
-                    const TearingFlash twice = rig_.flash;
-                    was_unstable_ |= cuts[i].tear == Tear::unstable;
-                    check(twice, is_answered, first, &cuts[i]);
-                }
+    void run_cut(const TearingFlash& before, const PowerCut& cut) {
+        const TearingFlash torn = torn_at(before, operations_[cut.operation], cut);
+        // The answer leaves when process() returns: before the first operation of housekeeping.
+        const bool is_answered = cut.operation >= answered_after_;
+        was_unstable_ = cut.tear == Tear::unstable || life_.is_torn;
+        check(torn, is_answered, cut, nullptr);
+        const bool is_sampled = cuts_++ % depth_.recovery_every == sampled_at_;
+        const bool is_wanted = is_cut_again(cut);
+        if (is_wanted || is_sampled) cut_recovery(torn, is_answered, cut, is_wanted);
+    }
+
+    /// Of the cuts at an operation so many, the kinds taking turns from operation to operation and
+    /// from life to life. Single bits are not among them.
+    [[nodiscard]] bool is_cut_again(const PowerCut& cut) const {
+        const std::uint64_t kinds = case_.is_thorough ? depth_.thorough_kinds : depth_.other_kinds;
+        const std::uint64_t turn = cut.operation + tally_.lives;
+        const auto kind = static_cast<std::uint64_t>(cut.tear);
+        if ((kind + turn) % kind_count >= kinds) return false;
+        if (cut.tear == Tear::unstable) return cut.pattern % 4 == turn / kind_count % 4;
+        return cut.tear != Tear::subset || !is_single_bit(cut.pattern);
+    }
+    [[nodiscard]] static bool is_single_bit(std::uint64_t pattern) {
+        return std::has_single_bit(pattern) || std::has_single_bit(~pattern);
+    }
+
+    /// At each operation of the recovery, in every kind or in one; and in one kind in the
+    /// housekeeping behind it, which copies pages and is many times as long.
+    void cut_recovery(const TearingFlash& torn, bool is_answered, const PowerCut& first,
+                      bool in_every_kind) {
+        ++tally_.cut_again;
+        std::vector<TearingFlash::Operation> recovery;
+        rig_.flash = torn;
+        rig_.flash.trace_into(&recovery);
+        std::size_t recovered_after = 0;
+        try {
+            rig_.power_on();
+            recovered_after = recovery.size();
+            rig_.housekeeping();
+        } catch (const Violation& broken) {
+            note(broken, is_answered, first, nullptr);
+        }
+        rig_.flash.trace_into(nullptr);
+        TearingFlash now = torn;
+        now.reboot();
+        const bool was_unstable = was_unstable_;
+        const std::uint64_t turn = choices_.below(depth_.housekeeping_every);
+        for (std::uint64_t at = 0; at < recovery.size(); ++at) {
+            const bool is_recovery = at < recovered_after;
+            if (!is_recovery && (at + turn) % depth_.housekeeping_every != 0) {
+                now.perform(recovery[at]);
+                continue;
             }
-            if (!was_cut) return;
+            auto cuts = one_of_each_kind(at, choices_.next(), choices_);
+            if (!in_every_kind || !is_recovery) {
+                const auto chosen = static_cast<long>(choices_.below(cuts.size()));
+                cuts = {cuts[static_cast<std::size_t>(chosen)]};
+            }
+            for (const PowerCut& cut : cuts) {
+                ++tally_.recovery_cuts;
+                was_unstable_ = was_unstable || cut.tear == Tear::unstable;
+                check(torn_at(now, recovery[at], cut), is_answered, first, &cut);
+            }
+            now.perform(recovery[at]);
         }
     }
 
@@ -302,18 +412,26 @@ private:
             rig_.flash.disarm();
             check_state(is_answered);
         } catch (const std::exception& broken) {
-            std::string text =
-                case_.name + ", " + life_.name + ": " + broken.what() + " (" + describe(cut);
-            if (second != nullptr) text += "; recovery " + describe(*second);
-            throw Violation{text + (is_answered ? ", answered)" : ")")};
+            note(broken, is_answered, cut, second);
         }
+    }
+
+    void note(const std::exception& broken, bool is_answered, const PowerCut& cut,
+              const PowerCut* second) {
+        constexpr std::size_t told_max = 5;
+        ++tally_.violations;
+        if (tally_.broken.size() >= told_max) return;
+        std::string text =
+            case_.name + ", " + life_.name + ": " + broken.what() + " (" + describe(cut);
+        if (second != nullptr) text += "; recovery " + describe(*second);
+        tally_.broken.push_back(text + (is_answered ? ", answered)" : ")"));
     }
 
     void check_state(bool is_answered) {
         rig_.power_on();
         const View seen = look();
         const bool is_new = seen == new_view_;
-        if (!is_new && (is_answered || seen != old_view_)) {
+        if (!is_new && (is_answered || (seen != old_view_ && !case_.is_in_steps))) {
             throw Violation{is_answered ? "an answered command is lost" : difference(seen)};
         }
         // Bits that are what they are give the same answer twice.
@@ -343,7 +461,7 @@ private:
 
     void check_tries(bool is_settled) {
         const TearingFlash now = rig_.flash;
-        const unsigned left = tries(now);
+        const unsigned left = tries_left(rig_, case_.probe, now);
         const bool is_right = is_settled ? left == new_tries_
                                          : left == old_tries_ || left + 1 == old_tries_ ||
                                                (old_view_ == new_view_ && left == new_tries_);
@@ -385,20 +503,6 @@ private:
         rig_.start();
     }
 
-    /// On a copy: the attempts use the tries up.
-    [[nodiscard]] unsigned tries(const TearingFlash& content) {
-        if (case_.probe.attempt.empty()) return 0;
-        rig_.flash = content;
-        rig_.power_on();
-        for (unsigned count = 0; count < 16; ++count) {
-            unsigned status = 0;
-            for (const Command& command : case_.probe.attempt) status = rig_.status(command);
-            if ((status & 0xFFF0) == 0x63C0) return status & 0x0F;
-            if (status != case_.probe.wrong) return count;
-        }
-        throw Violation{"tries do not end"};
-    }
-
     [[nodiscard]] static std::string describe(const PowerCut& cut) {
         return "operation " + std::to_string(cut.operation) + ", kind " +
                std::to_string(static_cast<int>(cut.tear)) + ", pattern " +
@@ -430,6 +534,8 @@ private:
     Choices choices_;
     Rig rig_;
     const Life& life_;
+    TearingFlash at_command_{1}, at_end_{1};
+    std::uint64_t answered_after_ = 0;  // operations
     Command command_;
     std::vector<std::uint8_t> answer_;
     std::vector<Exchange> said_, next_;
@@ -437,7 +543,7 @@ private:
     View old_view_, new_view_;
     unsigned old_tries_ = 0, new_tries_ = 0;
     bool was_unstable_ = false;
-    std::uint64_t turn_ = 0, cuts_ = 0, checks_ = 0;
+    std::uint64_t turn_ = 0, cuts_ = 0, sampled_at_ = 0, checks_ = 0;
 };
 
 }  // namespace
@@ -445,6 +551,7 @@ private:
 Tally cut_everywhere(const Case& tested, const Depth& depth) {
     Tally tally;
     Chip before = tested.make();
+    spend_tries(before, tested.probe);
     for (const Life& life : lives_of(before.flash())) {
         Knife knife{tested, before, life, depth, tally};
         knife.run(tally.lives < depth.bits_of_lives);

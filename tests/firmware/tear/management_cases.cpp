@@ -49,7 +49,7 @@ struct Making {
 
     Case* add(const char* name, Probe probe, std::function<Command(Chip&)> command) const {
         Case tested;
-        tested.name = std::string{name} + (suite == Suite::sm4 ? ", SM4" : ", 3DES");
+        tested.name = named(name, suite);
         tested.make = [with = suite] { return used_card(with); };
         tested.prepare = [command = std::move(command)](Chip& card) {
             select_transit(card);
@@ -60,6 +60,15 @@ struct Making {
         tested.next = pay_one;
         out->push_back(std::move(tested));
         return &out->back();
+    }
+    /// A protected command whose MAC is wrong, behind a challenge.
+    Case* add_wrong(const char* name, Probe probe, const char* command) const {
+        Case* tested = add(name, std::move(probe), [command](Chip& card) {
+            card.must(protocol::get_challenge_4());
+            return hex(command);
+        });
+        tested->replays = false;
+        return tested;
     }
     /// The card before, after something else was done to it.
     void after(Case* tested, std::function<void(Chip&)> done) const {
@@ -101,11 +110,29 @@ void add_blocking(const Making& making) {
     Case* unblocks = making.add("APPLICATION UNBLOCK", wrong_mac("84180000"),
                                 [suite](Chip& card) { return unlock(card, suite); });
     making.after(unblocks, [suite](Chip& card) { card.must(lock(card, suite, 0)); });
-    Case* card_block = making.add("CARD BLOCK", {}, [suite](Chip& card) {
+    // Once the card is blocked nothing tells its tries.
+    const Probe card_tries{{bytes_of(protocol::select_file(protocol::master_file)),
+                            hex("0084000004"), hex("84160000 04 00000000")}};
+    Case* card_block = making.add("CARD BLOCK", card_tries, [suite](Chip& card) {
         card.must(protocol::select_file(protocol::master_file));
         return protected_command(card, KeyUsage::application_lock, suite, {0x84, 0x16, 0, 0}, {});
     });
     card_block->next = [](Chip& card) { card.must(protocol::get_chip_info()); };
+    making.add_wrong("APPLICATION BLOCK with a wrong MAC", lock_tries, "841E0000 04 00000000");
+    Case* wrong_unblock = making.add_wrong("APPLICATION UNBLOCK with a wrong MAC",
+                                           wrong_mac("84180000"), "84180000 04 00000000");
+    making.after(wrong_unblock, [suite](Chip& card) { card.must(lock(card, suite, 0)); });
+    wrong_unblock->next = [suite](Chip& card) {
+        select_transit(card);
+        card.must(unlock(card, suite));
+        pay_one(card);
+    };
+    Case* wrong_card = making.add("CARD BLOCK with a wrong MAC", card_tries, [](Chip& card) {
+        card.must(protocol::select_file(protocol::master_file));
+        card.must(protocol::get_challenge_4());
+        return hex("84160000 04 00000000");
+    });
+    wrong_card->replays = false;
 }
 
 void add_pin(const Making& making) {
@@ -148,6 +175,19 @@ void add_pin(const Making& making) {
         for (int i = 0; i < 3; ++i) (void)card.send(protocol::verify_pin(wrong_pin));
     });
     unblock->next = verify_new;
+    // The tries of the keys that renew a PIN; the PIN itself stays as it was.
+    const char* wrong_reload = "805E0000 07 987654 00000000";
+    const Probe reload_tries{{select_command, hex(wrong_reload)}};
+    making
+        .add("RELOAD PIN with a wrong MAC", reload_tries,
+             [wrong_reload](Chip&) { return hex(wrong_reload); })
+        ->replays = false;
+    Case* wrong_unblock = making.add_wrong("PIN UNBLOCK with a wrong MAC", wrong_mac("84240000"),
+                                           "84240000 04 00000000");
+    making.after(wrong_unblock, [](Chip& card) {
+        for (int i = 0; i < 3; ++i) (void)card.send(protocol::verify_pin(wrong_pin));
+    });
+    wrong_unblock->next = only_select;
 }
 
 void add_files(const Making& making) {
@@ -165,11 +205,8 @@ void add_files(const Making& making) {
     record[1] = 0x02;
     write("APPEND RECORD with MAC", {0x04, 0xE2, 0, protocol::sfi_journey << 3},
           {record.begin(), record.end()});
-    Case* wrong = making.add("UPDATE BINARY with a wrong MAC", maintenance_tries, [](Chip& card) {
-        card.must(protocol::get_challenge_4());
-        return hex("04D69705 06 A7A7 00000000");
-    });
-    wrong->replays = false;
+    making.add_wrong("UPDATE BINARY with a wrong MAC", maintenance_tries,
+                     "04D69705 06 A7A7 00000000");
 }
 
 void add_keys(const Making& making) {
@@ -186,8 +223,10 @@ void add_keys(const Making& making) {
             card_key(usage, suite), crypto::purse::Challenge{challenge});
         return bytes_of(protocol::make_command(0x00, 0x82, 0, 0, cryptogram));
     };
+    making.add_wrong("WRITE KEY with a wrong MAC", wrong_mac("84D40701"),
+                     "84D40701 08 0000000000000000");
     const Probe control_tries{
-        {select_command, hex("0084000008"), hex("00820000 08 0000000000000000")}};
+        {select_command, hex("0084000008"), hex("00820000 08 0000000000000000")}, 0, 1};
     Case* right = making.add("EXTERNAL AUTHENTICATE", control_tries,
                              [answer](Chip& card) { return answer(card, KeyUsage::control); });
     making.after(right, [answer](Chip& card) { (void)card.send(answer(card, KeyUsage::load)); });

@@ -25,6 +25,10 @@ Chip terminal_sam() {
     return sam;
 }
 
+std::string named(const char* command, Suite suite) {
+    return std::string{command} + (suite == Suite::sm4 ? ", SM4" : ", 3DES");
+}
+
 namespace {
 
 [[nodiscard]] protocol::ShortCommand composite(Chip& card, std::uint32_t fen, std::uint8_t mark) {
@@ -40,28 +44,97 @@ namespace {
     return debit(open_purchase(card, sam, fen, TransactionType::purchase));
 }
 
-const Command select_command = bytes_of(protocol::select_by_name(protocol::transit_aid));
-
-/// A wrong MAC of a purse transaction; the last one says 9303.
-[[nodiscard]] Probe wrong_mac(const protocol::ShortCommand& initialise,
-                              const protocol::ShortCommand& answer, bool with_pin) {
-    Probe probe{{}, 0x9302};
-    probe.attempt.push_back(select_command);
-    if (with_pin) probe.attempt.push_back(bytes_of(protocol::verify_pin(first_pin)));
-    probe.attempt.push_back(bytes_of(initialise));
-    probe.attempt.push_back(bytes_of(answer));
-    return probe;
+/// The terminal has asked for the security code, and MAC1 covers it. CJ/T 166, domain.md 1.5.
+[[nodiscard]] protocol::ShortCommand purchase_with_code(Chip& card, std::uint32_t fen) {
+    Chip sam = terminal_sam();
+    const auto opened = protocol::PurchaseInitialised::parse(
+        card.must(protocol::initialise_for_purchase(initialise_data(fen))));
+    if (!opened) throw std::logic_error{"INITIALIZE's answer does not parse"};
+    const auto code = card.must(protocol::get_security_code());
+    const auto plain = protocol::SamPurchaseData{opened->random,
+                                                 opened->counter,
+                                                 Money::from_fen(fen),
+                                                 TransactionType::purchase,
+                                                 noon(),
+                                                 opened->key_version,
+                                                 opened->suite,
+                                                 protocol::card_factor(card_number),
+                                                 issuer.value()}
+                           .bytes();
+    std::vector<std::uint8_t> data{plain.begin(), plain.end()};
+    data.insert(data.end(), code.begin(), code.end());
+    const auto answer = protocol::SamPurchaseAnswer::parse(
+        sam.must(protocol::make_command(0x80, 0x70, 0, 0, data, 8)));
+    if (!answer) throw std::logic_error{"INIT SAM's answer does not parse"};
+    return debit({*opened, *answer});
 }
 
+const Command select_command = bytes_of(protocol::select_by_name(protocol::transit_aid));
+
+/// A transaction with a wrong MAC; the last one says 9303.
+struct Wrong {
+    protocol::ShortCommand initialise, answer;
+};
+[[nodiscard]] Wrong wrong_purchase() {
+    return {protocol::initialise_for_purchase(initialise_data(1)),
+            protocol::debit_for_purchase({protocol::TerminalSequence{9}, noon(), {}})};
+}
+[[nodiscard]] Wrong wrong_load() {
+    return {protocol::initialise_for_load(initialise_data(1)),
+            protocol::credit_for_load({noon(), {}})};
+}
+[[nodiscard]] Wrong wrong_unload() {
+    return {protocol::initialise_for_unload(initialise_data(1)),
+            protocol::debit_for_unload({noon(), {}})};
+}
+[[nodiscard]] Wrong wrong_limit() {
+    return {protocol::initialise_for_update(KeyIndex{1}, terminal),
+            protocol::update_overdraw_limit({5, noon(), {}})};
+}
+[[nodiscard]] Wrong wrong_grey_lock() {
+    return {protocol::initialise_for_grey_lock({KeyIndex{1}, terminal}),
+            protocol::grey_lock({protocol::TerminalSequence{9}, noon(), {}})};
+}
+[[nodiscard]] Wrong wrong_grey_unlock() {
+    return {protocol::initialise_for_grey_unlock({KeyIndex{1}, terminal}),
+            protocol::grey_unlock({Money::from_fen(5), noon(), {}})};
+}
+/// It needs no INITIALIZE: the lock is one.
+[[nodiscard]] protocol::ShortCommand wrong_station() {
+    return protocol::grey_debit({Money::from_fen(5), noon(), {}});
+}
+
+[[nodiscard]] Probe tries_of(std::initializer_list<Command> attempt) {
+    Probe probe{{select_command}, 0x9302};
+    probe.attempt.insert(probe.attempt.end(), attempt);
+    return probe;
+}
+[[nodiscard]] Probe tries_of(const Wrong& wrong) {
+    return tries_of({bytes_of(wrong.initialise), bytes_of(wrong.answer)});
+}
+[[nodiscard]] Probe tries_with_pin(const Wrong& wrong) {
+    return tries_of({bytes_of(protocol::verify_pin(first_pin)), bytes_of(wrong.initialise),
+                     bytes_of(wrong.answer)});
+}
 [[nodiscard]] Probe purchase_tries() {
-    return wrong_mac(protocol::initialise_for_purchase(initialise_data(1)),
-                     protocol::debit_for_purchase({protocol::TerminalSequence{9}, noon(), {}}),
-                     false);
+    return tries_of(wrong_purchase());
+}
+/// The purchase key's, of a purse that is locked or not: one of the two is refused for another
+/// reason and takes nothing.
+[[nodiscard]] Probe station_tries() {
+    const Wrong free = wrong_purchase();
+    return tries_of({bytes_of(wrong_station()), bytes_of(free.initialise), bytes_of(free.answer)});
+}
+/// The unload key's, in the same way.
+[[nodiscard]] Probe issuer_tries() {
+    const Wrong locked = wrong_grey_unlock(), free = wrong_unload();
+    return tries_of({bytes_of(protocol::verify_pin(first_pin)), bytes_of(locked.initialise),
+                     bytes_of(locked.answer), bytes_of(free.initialise), bytes_of(free.answer)});
 }
 
 [[nodiscard]] Case base(const char* name, Suite suite) {
     Case out;
-    out.name = std::string{name} + (suite == Suite::sm4 ? ", SM4" : ", 3DES");
+    out.name = named(name, suite);
     out.make = [suite] { return used_card(suite); };
     out.looks = card_looks();
     out.next = pay_one;
@@ -69,9 +142,152 @@ const Command select_command = bytes_of(protocol::select_by_name(protocol::trans
 }
 
 void lose_tries(Chip& card, unsigned count) {
+    const Wrong wrong = wrong_purchase();
     for (unsigned i = 0; i < count; ++i) {
-        card.must(protocol::initialise_for_purchase(initialise_data(1)));
-        (void)card.send(protocol::debit_for_purchase({protocol::TerminalSequence{9}, noon(), {}}));
+        card.must(wrong.initialise);
+        (void)card.send(wrong.answer);
+    }
+}
+
+/// The card before, after something else was done to it.
+[[nodiscard]] std::function<Chip()> used_and(Suite suite, std::function<void(Chip&)> done) {
+    return [suite, done = std::move(done)] {
+        Chip card = used_card(suite);
+        select_transit(card);
+        done(card);
+        card.power_on();
+        return card;
+    };
+}
+void lock_by_station(Chip& card) {
+    Chip sam = terminal_sam();
+    lock_grey(card, sam);
+}
+
+/// Hands out pointers: `out` must not grow beyond what it has reserved.
+struct Making {
+    Suite suite;
+    std::vector<Case>* out;
+
+    Case* add(const char* name, Probe probe,
+              std::function<protocol::ShortCommand(Chip&)> command) const {
+        Case tested = base(name, suite);
+        tested.probe = std::move(probe);
+        tested.prepare = [command = std::move(command)](Chip& card) {
+            select_transit(card);
+            return bytes_of(command(card));
+        };
+        out->push_back(std::move(tested));
+        return &out->back();
+    }
+    Case* add_wrong(const char* name, Probe probe, const Wrong& wrong, bool with_pin) const {
+        Case* tested = add(name, std::move(probe), [wrong, with_pin](Chip& card) {
+            if (with_pin) card.must(protocol::verify_pin(first_pin));
+            card.must(wrong.initialise);
+            return wrong.answer;
+        });
+        tested->replays = false;
+        return tested;
+    }
+};
+
+void add_offline(const Making& making) {
+    const Suite suite = making.suite;
+    making
+        .add("DEBIT FOR PURCHASE", purchase_tries(), [](Chip& card) { return purchase(card, 700); })
+        ->is_thorough = true;
+    making
+        .add("DEBIT FOR CAPP PURCHASE, two records", purchase_tries(),
+             [](Chip& card) { return composite(card, 300, 5); })
+        ->is_thorough = true;
+    making.add("DEBIT FOR CAPP PURCHASE, amount 0", purchase_tries(),
+               [](Chip& card) { return composite(card, 0, 6); });
+    making.add("DEBIT with a security code", purchase_tries(),
+               [](Chip& card) { return purchase_with_code(card, 700); });
+    constexpr std::uint32_t limit = 2'000, balance = 4'700;  // used_card's
+    making
+        .add("DEBIT out of the overdraft", purchase_tries(),
+             [](Chip& card) { return purchase(card, balance + 600); })
+        ->make = used_and(suite, [suite](Chip& card) { card.must(new_limit(card, limit, suite)); });
+    making.add_wrong("DEBIT with a wrong MAC1", purchase_tries(), wrong_purchase(), false);
+    Case* last = making.add_wrong("DEBIT with the last wrong MAC1", purchase_tries(),
+                                  wrong_purchase(), false);
+    last->make = used_and(suite, [](Chip& card) { lose_tries(card, 7); });
+    last->next = [](Chip& card) { select_transit(card); };
+}
+
+void add_online(const Making& making) {
+    const Suite suite = making.suite;
+    making
+        .add("CREDIT FOR LOAD", tries_with_pin(wrong_load()),
+             [suite](Chip& card) { return credit(card, 900, suite); })
+        ->is_thorough = true;
+    making.add("DEBIT FOR UNLOAD", tries_with_pin(wrong_unload()),
+               [suite](Chip& card) { return unload(card, 400, suite); });
+    making.add("UPDATE OVERDRAW LIMIT", tries_with_pin(wrong_limit()),
+               [suite](Chip& card) { return new_limit(card, 800, suite); });
+    // The MAC is right, the try comes back in a commit of its own, and nothing else changes.
+    making
+        .add("UPDATE OVERDRAW LIMIT below what is owed", tries_with_pin(wrong_limit()),
+             [suite](Chip& card) { return new_limit(card, 100, suite); })
+        ->make = used_and(suite, [suite](Chip& card) {
+        card.must(new_limit(card, 2'000, suite));
+        card.must(purchase(card, 5'000));
+    });
+    making.add_wrong("CREDIT FOR LOAD with a wrong MAC2", tries_with_pin(wrong_load()),
+                     wrong_load(), true);
+    making.add_wrong("DEBIT FOR UNLOAD with a wrong MAC2", tries_with_pin(wrong_unload()),
+                     wrong_unload(), true);
+    making.add_wrong("UPDATE OVERDRAW LIMIT with a wrong MAC2", tries_with_pin(wrong_limit()),
+                     wrong_limit(), true);
+}
+
+void add_grey(const Making& making) {
+    const Suite suite = making.suite;
+    const auto locked = used_and(suite, lock_by_station);
+    const auto free_and_pay = [suite](Chip& card) {
+        select_transit(card);
+        card.must(issuer_unlock(card, 10, suite));
+        pay_one(card);
+    };
+    making
+        .add("GREY LOCK", station_tries(),
+             [](Chip& card) {
+                 Chip sam = terminal_sam();
+                 const auto opened = open_grey(card, sam);
+                 return protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1});
+             })
+        ->next = free_and_pay;
+    making
+        .add("GREY UNLOCK", issuer_tries(),
+             [suite](Chip& card) { return issuer_unlock(card, 300, suite); })
+        ->make = locked;
+    // The station's MAC was computed when it locked: the SAM has forgotten it since.
+    const auto gmac = std::make_shared<Command>();
+    making
+        .add("DEBIT FOR UNLOCK", station_tries(),
+             [gmac](Chip&) {
+                 protocol::ShortCommand command;
+                 if (!command.append(*gmac)) throw std::logic_error{"the command is too long"};
+                 return command;
+             })
+        ->make = used_and(suite, [gmac](Chip& card) {
+        Chip sam = terminal_sam();
+        lock_grey(card, sam);
+        protocol::Mac mac{};
+        std::ranges::copy(sam.must(protocol::sam_grey_debit(Money::from_fen(250), noon())),
+                          mac.begin());
+        *gmac = bytes_of(protocol::grey_debit({Money::from_fen(250), noon(), mac}));
+    });
+    making.add_wrong("GREY LOCK with a wrong MAC1", station_tries(), wrong_grey_lock(), false);
+    Case* issuer = making.add_wrong("GREY UNLOCK with a wrong MAC2", issuer_tries(),
+                                    wrong_grey_unlock(), true);
+    Case* station = making.add("DEBIT FOR UNLOCK with a wrong GMAC", station_tries(),
+                               [](Chip&) { return wrong_station(); });
+    station->replays = false;
+    for (Case* tested : {issuer, station}) {
+        tested->make = locked;
+        tested->next = free_and_pay;
     }
 }
 
@@ -83,7 +299,7 @@ void pay_one(Chip& card) {
 }
 
 Chip used_card(Suite suite) {
-    Chip card = issued_card(suite);
+    Chip card = issued_card(suite, 1, chip_pages);
     load(card, 5'000, suite);
     card.must(composite(card, 200, 1));
     card.must(purchase(card, 100));
@@ -118,90 +334,11 @@ std::vector<Command> card_looks(bool with_pin_tries) {
 
 std::vector<Case> purse_cases(Suite suite) {
     std::vector<Case> out;
-    out.reserve(16);  // add() hands out pointers
-    const auto add = [&](const char* name, Probe probe, auto command) {
-        Case tested = base(name, suite);
-        tested.probe = std::move(probe);
-        tested.prepare = [command](Chip& card) {
-            select_transit(card);
-            return bytes_of(command(card));
-        };
-        out.push_back(std::move(tested));
-        return &out.back();
-    };
-    add("DEBIT FOR PURCHASE", purchase_tries(), [](Chip& card) { return purchase(card, 700); });
-    add("DEBIT FOR CAPP PURCHASE, two records", purchase_tries(),
-        [](Chip& card) { return composite(card, 300, 5); });
-    add("DEBIT FOR CAPP PURCHASE, amount 0", purchase_tries(),
-        [](Chip& card) { return composite(card, 0, 6); });
-    add("CREDIT FOR LOAD",
-        wrong_mac(protocol::initialise_for_load(initialise_data(1)),
-                  protocol::credit_for_load({noon(), {}}), true),
-        [suite](Chip& card) { return credit(card, 900, suite); });
-    add("DEBIT FOR UNLOAD",
-        wrong_mac(protocol::initialise_for_unload(initialise_data(1)),
-                  protocol::debit_for_unload({noon(), {}}), true),
-        [suite](Chip& card) { return unload(card, 400, suite); });
-    add("UPDATE OVERDRAW LIMIT",
-        wrong_mac(protocol::initialise_for_update(KeyIndex{1}, terminal),
-                  protocol::update_overdraw_limit({5, noon(), {}}), true),
-        [suite](Chip& card) { return new_limit(card, 800, suite); });
-
-    add("GREY LOCK", purchase_tries(), [](Chip& card) {
-        Chip sam = terminal_sam();
-        const auto opened = open_grey(card, sam);
-        return protocol::grey_lock({opened.sam.sequence, noon(), opened.sam.mac1});
-    })->next = [suite](Chip& card) {
-        select_transit(card);
-        card.must(issuer_unlock(card, 10, suite));
-        pay_one(card);
-    };
-    const auto locked = [suite] {
-        Chip card = used_card(suite);
-        select_transit(card);
-        Chip sam = terminal_sam();
-        lock_grey(card, sam);
-        card.power_on();
-        return card;
-    };
-    Case* by_issuer =
-        add("GREY UNLOCK", {}, [suite](Chip& card) { return issuer_unlock(card, 300, suite); });
-    by_issuer->make = locked;
-    // The station's MAC was computed when it locked: the SAM has forgotten it since.
-    const auto gmac = std::make_shared<Command>();
-    Case* by_station = add("DEBIT FOR UNLOCK", {}, [gmac](Chip&) {
-        protocol::ShortCommand command;
-        if (!command.append(*gmac)) throw std::logic_error{"the command is too long"};
-        return command;
-    });
-    by_station->make = [suite, gmac] {
-        Chip card = used_card(suite);
-        select_transit(card);
-        Chip sam = terminal_sam();
-        lock_grey(card, sam);
-        protocol::Mac mac{};
-        std::ranges::copy(sam.must(protocol::sam_grey_debit(Money::from_fen(250), noon())),
-                          mac.begin());
-        *gmac = bytes_of(protocol::grey_debit({Money::from_fen(250), noon(), mac}));
-        card.power_on();
-        return card;
-    };
-
-    const auto wrong = [](Chip& card) {
-        card.must(protocol::initialise_for_purchase(initialise_data(7)));
-        return protocol::debit_for_purchase({protocol::TerminalSequence{9}, noon(), {}});
-    };
-    add("DEBIT with a wrong MAC1", purchase_tries(), wrong)->replays = false;
-    Case* last = add("DEBIT with the last wrong MAC1", purchase_tries(), wrong);
-    last->make = [suite] {
-        Chip card = used_card(suite);
-        select_transit(card);
-        lose_tries(card, 7);
-        card.power_on();
-        return card;
-    };
-    last->replays = false;
-    last->next = [](Chip& card) { select_transit(card); };
+    out.reserve(32);
+    const Making making{suite, &out};
+    add_offline(making);
+    add_online(making);
+    add_grey(making);
     return out;
 }
 
