@@ -78,7 +78,8 @@ FlashUnit TearingFlash::value(std::uint32_t unit) const {
 void TearingFlash::read(std::uint32_t address, protocol::MutableBytes out) const {
     if (address + out.size() > bytes_.size()) throw FlashRuleBroken{"read outside the flash"};
     const bool is_one = out.size() == model::unit_size && address % model::unit_size == 0;
-    if (is_one && !has(address / model::unit_size, mark_unstable)) {  // most reads, by far
+    const auto first = static_cast<std::uint32_t>(address / model::unit_size);
+    if (is_one && !has(first, mark_unstable)) {  // most reads, by far
         std::memcpy(out.data(), bytes_.data() + address, model::unit_size);
         return;
     }
